@@ -1,0 +1,95 @@
+"""A checkpoint on disk: `models/NAME/` with model.safetensors and card.json. No pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from stages.detectors import build
+from stages.detectors.base import Architecture, Detector
+from stages.errors import InputError
+from stages.files import replacing, sha256_of, write_json
+
+MODELS = Path("models")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What card.json says of a checkpoint."""
+
+    architecture: Architecture
+    image_size: int
+    sha256: str = ""  # of model.safetensors
+    parent: dict | None = None  # name and sha256 of the checkpoint that training started from
+    handoff: dict | None = None
+    selected: dict | None = None
+    settings: dict = field(default_factory=dict)
+
+
+def save_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], card: Card) -> None:
+    """Write a checkpoint's folder in one step. ``tensors`` is the network's state."""
+    with replacing(folder) as partial:
+        partial.mkdir(parents=True)
+        weights = partial / "model.safetensors"
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, weights)
+        write_json(partial / "card.json", asdict(card) | {"sha256": sha256_of(weights)})
+
+
+def load_card(folder: Path) -> Card:
+    """Read card.json."""
+    path = folder / "card.json"
+    try:
+        value = json.loads(path.read_text())
+        architecture = value.pop("architecture")
+        return Card(Architecture(**architecture | {"classes": tuple(architecture["classes"])}), **value)
+    except FileNotFoundError:
+        raise InputError(str(path), "no such checkpoint", "run `dvc repro` or `dvc pull`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(str(path), f"no checkpoint card ({error})", "delete it and run `dvc repro`") from None
+
+
+def load_tensors(folder: Path, card: Card) -> dict[str, torch.Tensor]:
+    """Read the network's state, checked against the card's sha256."""
+    path = folder / "model.safetensors"
+    tensors = read_safetensors(path)
+    if sha256_of(path) != card.sha256:
+        raise InputError(str(path), "not the weights of its card (sha256 differs)", "run `dvc checkout` or `dvc repro`")
+    return tensors
+
+
+def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file; raises `InputError` for a pickle or a damaged file."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise InputError(str(path), "no weights", "run `dvc repro` or `dvc pull`") from None
+    except SafetensorError as error:
+        kind = "a pickle" if _is_pickle(path) else f"damaged ({error})"
+        raise InputError(str(path), f"no safetensors file but {kind}", "delete it and run `dvc repro`") from None
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+def load_detector(folder: Path, device: torch.device | str = "cpu") -> tuple[Detector, Card]:
+    """Build a checkpoint's network and give it all of its weights."""
+    card = load_card(folder)
+    detector = build(card.architecture)
+    fill(detector, load_tensors(folder, card), str(folder))
+    return detector.to(device).eval(), card
+
+
+def fill(detector: Detector, tensors: dict[str, torch.Tensor], where: str) -> None:
+    """Give a network all of its weights; raises `InputError` naming ``where`` unless every tensor fits."""
+    try:
+        detector.network.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        model, reason = detector.architecture.model, str(error).splitlines()[-1].strip()[:100]
+        raise InputError(where, f"weights do not fit `{model}` ({reason})", "set detector.model to theirs") from None

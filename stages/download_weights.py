@@ -1,0 +1,44 @@
+"""The stage `download_weights`: the checkpoint that the curriculum starts from.
+
+Fetches `weights.path`, checks its sha256 and writes models/pretrained/ as tensors with a card; `scratch` gives a
+network of the pipeline's classes with fresh weights. Run as `python -m stages.download_weights`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from stages.detectors import Architecture, build
+from stages.detectors.checkpoint import MODELS, Card, fill, save_checkpoint
+from stages.detectors.pretrained import read_pretrained
+from stages.errors import run_stage
+from stages.params import Params, load_params
+from stages.params.model import PRETRAINED
+from stages.sequences.fetch import fetch
+from stages.sequences.seeds import derive_seed
+
+
+def main() -> None:
+    """Write models/pretrained/."""
+    params = load_params()
+    weights = params.weights
+    if weights.path == "scratch":
+        tensors, card = _scratch(params)
+    else:
+        path = fetch(
+            weights.path, sha256=weights.sha256, endpoint_url=weights.endpoint_url, anonymous=weights.anonymous
+        )
+        tensors, card = read_pretrained(path, params.detector.model)
+        fill(build(card.architecture), tensors, weights.path)
+    save_checkpoint(MODELS / PRETRAINED, tensors, card)
+
+
+def _scratch(params: Params) -> tuple[dict[str, torch.Tensor], Card]:
+    torch.manual_seed(derive_seed(params.seed, "scratch"))
+    classes = params.classes
+    detector = build(Architecture(params.detector.family, params.detector.model, classes, len(classes)))
+    return detector.network.state_dict(), Card(detector.architecture, image_size=640, settings={"weights": "scratch"})
+
+
+if __name__ == "__main__":
+    run_stage(main)

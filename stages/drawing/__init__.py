@@ -1,0 +1,1 @@
+"""What happened, for people: tables, figures and videos of the evaluated checkpoints."""

@@ -1,0 +1,97 @@
+"""The tables behind the figures, one observation to a row, as `dvc plots` reads them.
+
+Reads plots/training/STAGE.csv (written by finetune) and plots/scores/CHECKPOINT/TRACKER/alphas.csv (by score).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from stages.drawing.results import SCORES, Result, first_tracker
+from stages.errors import InputError
+from stages.files import write_text
+from stages.params import Params
+
+PLOTS = Path("plots")
+Row = dict[str, object]
+Table = list[Row]
+
+TRAINING_COLUMNS = ("stage", "epoch", "lr", "loss", "loss_box", "loss_cls", "loss_dfl", "mAP", "mAP50")
+HOTA_COLUMNS = ("checkpoint", "source", "tracker", *SCORES)
+ALPHA_COLUMNS = ("checkpoint", "source", "tracker", "alpha", "HOTA", "DetA", "AssA")
+FORGETTING_COLUMNS = ("checkpoint", "source", "HOTA")
+
+
+def training_table(params: Params, root: Path = PLOTS) -> Table:
+    """Every epoch of every stage of the curriculum; None where an epoch was not validated."""
+    return [
+        {"stage": stage, **row}
+        for stage in params.curriculum
+        for row in _read(root / "training" / f"{stage}.csv", TRAINING_COLUMNS[1:])
+    ]
+
+
+def hota_table(results: list[Result]) -> Table:
+    """Pooled scores by checkpoint, source and tracker."""
+    return [{"checkpoint": r.checkpoint, "source": r.source, "tracker": r.tracker, **r.scores} for r in results]
+
+
+def forgetting_table(params: Params, results: list[Result]) -> Table:
+    """HOTA by checkpoint and source with the first tracker."""
+    return [
+        {"checkpoint": r.checkpoint, "source": r.source, "HOTA": r.scores["HOTA"]}
+        for r in first_tracker(params, results)
+    ]
+
+
+def alpha_table(params: Params, root: Path = PLOTS) -> Table:
+    """Pooled HOTA, DetA and AssA over the IoU threshold alpha, by checkpoint, source and tracker."""
+    table: Table = []
+    for checkpoint in params.evaluation.checkpoints:
+        for tracker in params.trackers:
+            path = root / "scores" / checkpoint / tracker / "alphas.csv"
+            for row in _read(path, ("source", "class", *ALPHA_COLUMNS[3:])):
+                if row["class"] == "pooled":
+                    named = {"checkpoint": checkpoint, "source": row["source"], "tracker": tracker}
+                    table.append(named | {name: row[name] for name in ALPHA_COLUMNS[3:]})
+    return table
+
+
+def write_table(path: Path, columns: tuple[str, ...], table: Table) -> None:
+    """Write ``table`` as CSV in one step: numbers to 6 digits, None as an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_format(row.get(name)) for name in columns] for row in table)
+    write_text(path, text.getvalue())
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> Table:
+    """The rows of a CSV file: numbers as floats, empty fields as None, columns that it lacks as None."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            header = reader.fieldnames or ()
+    except FileNotFoundError:
+        raise InputError(str(path), "no such table", "run `dvc repro` or `dvc pull`") from None
+    if columns[0] not in header:
+        raise InputError(f"{path}:1", f"no column `{columns[0]}`", "delete it and run `dvc repro`")
+    return [{name: _parse(row.get(name)) for name in columns} for row in rows]
+
+
+def _parse(field: str | None) -> object:
+    if field is None or field == "":
+        return None
+    try:
+        return float(field)
+    except ValueError:
+        return field
+
+
+def _format(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,56 @@
+"""The stage `mixture@STAGE`: which frames a curriculum stage trains and validates on.
+
+Reads data/sources/ and the mixture of the stage before; writes data/mixtures/STAGE/ and metrics/mixture/STAGE.json.
+Run as `python -m stages.mixture STAGE`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.errors import InputError, choose, run_stage
+from stages.files import write_json
+from stages.params import Params, load_params
+from stages.sequences.clips import ClipReader
+from stages.sequences.index import read_index
+from stages.sequences.mixing import Clip, budgets, draw_training, draw_validation
+from stages.sequences.mixture import MIXTURES, Manifest, SourceMeaning, read_manifest, write_mixture
+from stages.sequences.summary import summarise
+
+
+def main(stage: str) -> None:
+    """Draw the clips of one stage and write them with their summary."""
+    params = load_params()
+    before = read_manifest(MIXTURES / choose(params.curriculum, stage, "stage").after)
+    frames = budgets(params, stage, before.seen)
+    indexes = {source: read_index(source) for source in frames}
+    clips = draw_validation(params, stage, frames, indexes)
+    for source, budget in frames.items():
+        clips += draw_training(params, stage, source, budget, indexes[source])
+    manifest = _manifest(params, stage, before, clips, indexes)
+    summary = summarise(ClipReader(manifest), clips, manifest.classes)
+    _require_every_class(stage, summary, manifest.classes)
+    write_mixture(MIXTURES / stage, manifest, sorted(clips))
+    write_json(Path("metrics/mixture") / f"{stage}.json", summary)
+
+
+def _manifest(params: Params, stage: str, before: Manifest, clips: list[Clip], indexes: dict) -> Manifest:
+    meanings = {}
+    for source, index in indexes.items():
+        used = {clip.sequence for clip in clips if clip.source == source}
+        hashes = {row.sequence: row.sha256 for row in index.itertuples() if row.sequence in used}
+        block = params.sources[source]
+        meanings[source] = SourceMeaning(dict(block.labels), dict(block.classes), dict(sorted(hashes.items())))
+    seen = dict.fromkeys((*before.seen, *params.stages[stage].mixture.sources))
+    return Manifest(params.classes, tuple(seen), params.stages[stage].mixture.min_visibility, meanings)
+
+
+def _require_every_class(stage: str, summary: dict, classes: tuple[str, ...]) -> None:
+    for name in classes:
+        if not any(source["train"][name] for source in summary.values()):
+            where = f"params.yaml: {stage}.mixture"
+            raise InputError(where, f"no training frame shows a `{name}`", "add a source or frames that do")
+
+
+if __name__ == "__main__":
+    run_stage(main)

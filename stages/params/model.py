@@ -1,0 +1,72 @@
+"""params.yaml as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.params.base import Block, Count, Name, Sha256, Share, Text
+from stages.params.sources import Source
+from stages.params.stage import Stage
+from stages.params.trackers import Tracker
+
+PRETRAINED = "pretrained"  # the checkpoint that a curriculum starts from
+
+
+class Detector(Block):
+    """The network: an Ultralytics detection model by name (`yolov8n`, `yolo11n`, `yolo11-pico`, ...) or YAML file."""
+
+    family: Literal["yolo"]
+    model: Text
+
+
+class Weights(Block):
+    """Where the first stage's weights come from: `scratch`, or a path, URL or S3 address with its sha256."""
+
+    path: Text = "scratch"
+    sha256: Sha256 | None = None
+    endpoint_url: Text | None = None
+    anonymous: bool = False
+
+
+class CurriculumEntry(Block):
+    """A stage's place in the curriculum: the checkpoint that it starts from."""
+
+    after: Name
+
+
+class Detection(Block):
+    """How a checkpoint is run over the test sequences."""
+
+    min_score: Share = 0.05
+    nms_iou: Annotated[float, Field(gt=0, le=1)] = 0.7
+    max_objects: Count = 300
+    batch: Count = 8
+    image_size: Annotated[int, Field(ge=32, multiple_of=32)] | None = None  # the checkpoint's own, if not set
+
+
+class Evaluation(Block):
+    """Which checkpoints are evaluated on the test splits of all sources, and how they detect."""
+
+    checkpoints: Annotated[tuple[Name, ...], Field(min_length=1)]
+    detection: Detection = Detection()
+
+
+class Params(Block):
+    """Everything that params.yaml says; `stages` holds the top-level blocks that `curriculum` names."""
+
+    seed: Annotated[int, Field(ge=0)]
+    classes: Annotated[tuple[Name, ...], Field(min_length=1)]
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    detector: Detector
+    weights: Weights
+    curriculum: Annotated[dict[Name, CurriculumEntry], Field(min_length=1)]
+    evaluation: Evaluation
+    trackers: Annotated[dict[Name, Tracker], Field(min_length=1)]
+    stages: dict[Name, Stage]
+
+    def lineage(self, stage: str) -> tuple[str, ...]:
+        """The stages before ``stage``, first one first."""
+        after = self.curriculum[stage].after
+        return () if after == PRETRAINED else (*self.lineage(after), after)

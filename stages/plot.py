@@ -1,0 +1,69 @@
+"""`python -m stages.plot`: draw what the evaluated checkpoints came to.
+
+Reads metrics/, plots/training/, plots/scores/, data/sources/ and data/tracks/; writes metrics/curriculum.json, and in
+plots/ training, hota, hota_alpha and forgetting, each as CSV and PNG, and videos/SOURCE.mp4.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.drawing import results as res
+from stages.drawing import tables as tab
+from stages.errors import run_stage
+from stages.files import replacing, write_json
+from stages.params import Params, load_params
+from stages.sequences.index import open_sequence, test_sequences
+
+TRACKS = Path("data/tracks")
+
+
+def main() -> None:
+    """Write the summary, the tables, the figures and the videos."""
+    params = load_params()
+    results = res.read_results(params)
+    write_json(res.METRICS / "curriculum.json", res.summarise(params, results))
+    write_plots(params, results)
+    with replacing(tab.PLOTS / "videos") as folder:
+        folder.mkdir()
+        write_videos(params, folder)
+
+
+def write_plots(params: Params, results: list[res.Result]) -> None:
+    """The four tables and their figures."""
+    from stages.drawing import figures
+
+    training, alpha = tab.training_table(params), tab.alpha_table(params)
+    hota, forgetting = tab.hota_table(results), tab.forgetting_table(params, results)
+    tab.write_table(tab.PLOTS / "training.csv", tab.TRAINING_COLUMNS, training)
+    tab.write_table(tab.PLOTS / "hota.csv", tab.HOTA_COLUMNS, hota)
+    tab.write_table(tab.PLOTS / "hota_alpha.csv", tab.ALPHA_COLUMNS, alpha)
+    tab.write_table(tab.PLOTS / "forgetting.csv", tab.FORGETTING_COLUMNS, forgetting)
+    checkpoints = params.evaluation.checkpoints
+    trained = {name: res.trained_on(params, name) for name in checkpoints}
+    own = {name: res.own_sources(params, name) for name in checkpoints}
+    figures.draw_training(training, tab.PLOTS / "training.png")
+    figures.draw_hota(hota, tab.PLOTS / "hota.png")
+    figures.draw_alpha(alpha, next(iter(params.trackers)), tab.PLOTS / "hota_alpha.png")
+    lost = res.forgetting(params, res.hota_matrix(params, results))
+    figures.draw_forgetting(forgetting, own, trained, lost, tab.PLOTS / "forgetting.png")
+
+
+def write_videos(params: Params, folder: Path) -> None:
+    """The first test sequence of every source that has one: the last checkpoint with the first tracker."""
+    from stages.drawing.video import read_tracks, write_video
+
+    checkpoint, tracker = params.evaluation.checkpoints[-1], next(iter(params.trackers))
+    first: dict[str, str] = {}
+    for source, name in test_sequences(params):
+        first.setdefault(source, name)
+    for source, name in first.items():
+        sequence = open_sequence(source, name)
+        tracks = read_tracks(TRACKS / checkpoint / tracker / source / f"{name}.txt")
+        title = f"{source}/{name}   {checkpoint}, {tracker}"
+        write_video(folder / f"{source}.mp4", sequence, tracks, params.classes, title)
+        sequence.close()
+
+
+if __name__ == "__main__":
+    run_stage(main)

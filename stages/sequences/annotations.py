@@ -1,0 +1,72 @@
+"""Ground truth rows of gt.txt, and what each row is for: a target, a distractor, a region or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from stages.errors import InputError
+
+# Columns of a ground truth array.
+FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, CONFIDENCE, CLASS, VISIBILITY = range(9)
+
+# What a row is for, where it is no target: targets are numbered 0, 1, ... as `classes` lists them.
+DISTRACTOR, REGION, DROP = -1, -2, -3
+_ROLE_NUMBERS = {"distractor": DISTRACTOR, "region": REGION, "drop": DROP}
+
+
+def parse_gt(text: str, where: str) -> np.ndarray:
+    """Parse gt.txt into (N, 9) float64: frame, id, left, top, width, height, confidence, class, visibility.
+
+    Boxes are in pixels. MOT15's ten columns end in world coordinates, not in class and visibility: those rows
+    get class -1 and visibility 1. Raises `InputError` naming the line.
+    """
+    rows = [_parse_row(line, f"{where}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not rows:
+        raise InputError(where, "holds no boxes", "fetch the file again, or leave the sequence out")
+    return np.array(rows, dtype=np.float64)
+
+
+def _parse_row(line: str, where: str) -> list[float]:
+    fields = line.split(",")
+    if len(fields) not in (9, 10):
+        raise InputError(where, f"{len(fields)} columns, not 9 or 10", "fetch the file again: it may be half-written")
+    try:
+        values = [float(field) for field in fields]
+    except ValueError:
+        raise InputError(where, f"not numbers: {line[:60]!r}", "correct the line") from None
+    if not np.isfinite(values).all():
+        raise InputError(where, f"not finite: {line[:60]!r}", "correct the line")
+    return values if len(fields) == 9 else [*values[:7], -1.0, 1.0]
+
+
+def format_gt(gt: np.ndarray) -> str:
+    """The text of gt.txt for a (N, 9) array; whole numbers without a point."""
+    return "".join(",".join(f"{value:.10g}" for value in row) + "\n" for row in gt)
+
+
+def purposes(
+    gt: np.ndarray, labels: Mapping[int, str], mapping: Mapping[str, str], classes: Sequence[str]
+) -> np.ndarray:
+    """What each row of ``gt`` is for, (N,) int64: a class's number in ``classes``, `DISTRACTOR`, `REGION` or `DROP`.
+
+    ``labels`` gives the source's class numbers their names, ``mapping`` (`sources.NAME.classes`) maps those names
+    onto ``classes`` or roles. A target with confidence 0 is marked by its annotators as not to be found: `DROP`,
+    as MOTChallenge's own evaluation has it. Raises KeyError with the class number for a class mapped to nothing.
+    """
+    numbers = {name: number for number, name in enumerate(classes)} | _ROLE_NUMBERS
+    native = gt[:, CLASS].astype(np.int64)
+    result = np.empty(len(gt), np.int64)
+    for label in np.unique(native):
+        name = labels.get(int(label))
+        if name is None or name not in mapping:
+            raise KeyError(int(label))
+        result[native == label] = numbers[mapping[name]]
+    result[(result >= 0) & (gt[:, CONFIDENCE] == 0)] = DROP
+    return result
+
+
+def corners(boxes: np.ndarray) -> np.ndarray:
+    """(N, 4) left, top, width, height to (N, 4) x1, y1, x2, y2."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)

@@ -1,0 +1,57 @@
+"""A source on disk: `data/sources/SOURCE/` with one archive per sequence and index.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.errors import InputError
+from stages.files import write_text
+from stages.params import Params
+from stages.sequences.archive import Sequence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ["sequence", "split", "frames", "fps", "width", "height", "boxes", "ids", "sha256"]
+SOURCES = Path("data/sources")
+
+
+def write_index(folder: Path, rows: list[dict]) -> None:
+    """Write index.csv, one row per sequence, sorted by name."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: row["sequence"]))
+    write_text(folder / "index.csv", text.getvalue())
+
+
+def read_index(source: str, split: str | None = None, root: Path = SOURCES) -> pd.DataFrame:
+    """The index of ``source``, or its rows of one split."""
+    import pandas as pd  # half a second that writers need not spend
+
+    path = root / source / "index.csv"
+    if not path.exists():
+        raise InputError(str(path), "no such index", f"run `dvc repro download@{source}`")
+    table = pd.read_csv(path, dtype={"sequence": str, "split": str, "sha256": str})
+    return table if split is None else table[table["split"] == split].reset_index(drop=True)
+
+
+def test_sources(params: Params, root: Path = SOURCES) -> list[str]:
+    """The sources that have test sequences, as params.yaml lists them."""
+    return list(dict.fromkeys(source for source, _ in test_sequences(params, root)))
+
+
+def test_sequences(params: Params, root: Path = SOURCES) -> list[tuple[str, str]]:
+    """(source, sequence) of every test sequence, sources as params.yaml lists them; raises `InputError` for none."""
+    found = [(source, name) for source in params.sources for name in read_index(source, "test", root)["sequence"]]
+    if not found:
+        raise InputError(str(root), "no source has a test sequence", "give one a test split in params.yaml")
+    return found
+
+
+def open_sequence(source: str, name: str, root: Path = SOURCES) -> Sequence:
+    """Open the archive of one sequence."""
+    return Sequence(root / source / f"{name}.zip")

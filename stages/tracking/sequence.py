@@ -1,0 +1,119 @@
+"""Tracks one sequence from its stored detections: every frame in turn, one tracker to a class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stages.params import Tracker
+from stages.sequences.archive import Sequence
+from stages.tracking.options import build_tracker, gap_frames
+
+if TYPE_CHECKING:
+    from boxmot.trackers import Tracker as BoxmotTracker
+
+# Columns of an array of tracks.
+FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS = range(8)
+
+
+class _CameraMotion:
+    """One estimate of the camera's motion per frame, which the trackers of all classes share.
+
+    BoxMOT's estimators mask out the detected boxes; a car that moves must not pass for camera motion among people.
+    """
+
+    def __init__(self, estimator: Any):
+        self._estimator = estimator
+        self._warp: np.ndarray | None = None
+
+    def see(self, image: np.ndarray, boxes: np.ndarray) -> None:
+        """Estimate the motion since the frame before; ``boxes`` is (N, 4) xyxy, pixels."""
+        self._warp = self._estimator.apply(image, boxes)
+
+    def apply(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """The frame's warp, (2, 3) or (3, 3): what BoxMOT calls."""
+        return self._warp
+
+
+def track_sequence(sequence: Sequence, detections: np.ndarray, tracker: Tracker, classes: int) -> np.ndarray:
+    """Track ``detections`` ((N, 7), see `read_detections`) through all frames of ``sequence``.
+
+    Returns (M, 8) float64: frame, id, left, top, width, height (pixels), score, class (from 0), sorted by frame and
+    id. Ids count from 1 in order of appearance and are never shared by two classes.
+    """
+    trackers = [build_tracker(tracker, sequence.info.fps) for _ in range(classes)]
+    motion = _share_camera_motion(trackers)
+    blank = np.zeros((sequence.info.height, sequence.info.width, 3), np.uint8)
+    needs_size = trackers[0].requirements.frame
+    gap = gap_frames(tracker.max_gap, sequence.info.fps)
+    by_frame = _split_by_frame(detections, sequence.info.length)
+    rows: list[np.ndarray] = []
+    for frame, found in enumerate(by_frame, start=1):
+        image = blank if needs_size else None
+        if motion:
+            image = sequence.frame(frame)
+            motion.see(image, found[:, :4])
+        for number, each in enumerate(trackers):
+            # Also without detections, so that time passes for the tracks.
+            tracks = each.update(found[found[:, 5] == number], image)
+            _forget(each, gap)
+            rows.append(_to_rows(frame, number, tracks))
+    return _number_by_appearance(np.concatenate(rows) if rows else np.empty((0, 8)))
+
+
+def _share_camera_motion(trackers: list[BoxmotTracker]) -> _CameraMotion | None:
+    """Let all ``trackers`` use the first one's estimator; None if they compensate for no camera motion."""
+    estimator = getattr(trackers[0], "cmc", None)
+    if estimator is None:
+        return None
+    motion = _CameraMotion(estimator)
+    for tracker in trackers:
+        tracker.cmc = motion
+    return motion
+
+
+def _split_by_frame(detections: np.ndarray, length: int) -> list[np.ndarray]:
+    """(N, 6) x1, y1, x2, y2, score, class of each frame, from the first to the last; in the stored order."""
+    ordered = detections[np.argsort(detections[:, 0], kind="stable")]
+    bounds = np.searchsorted(ordered[:, 0], np.arange(2, length + 1))
+    return np.split(np.ascontiguousarray(ordered[:, 1:]), bounds)
+
+
+def _forget(tracker: BoxmotTracker, gap: int) -> None:
+    """Drop lost tracks that the next frame may no longer continue.
+
+    ByteTrack and BoT-SORT in BoxMOT strike a track off one frame late and match it once more after that; a track
+    revived so is dropped for good when it is next unseen. Dropping it here makes `max_gap` exact.
+    """
+    if hasattr(tracker, "lost_stracks"):
+        first = tracker.frame_count + 1 - gap
+        tracker.lost_stracks = [track for track in tracker.lost_stracks if track.end_frame >= first]
+
+
+def _to_rows(frame: int, number: int, tracks: np.ndarray) -> np.ndarray:
+    """BoxMOT's x1, y1, x2, y2, id, score, class, detection to this module's columns."""
+    rows = np.empty((len(tracks), 8))
+    rows[:, FRAME], rows[:, CLASS] = frame, number
+    rows[:, [ID, SCORE]] = tracks[:, [4, 5]]
+    rows[:, LEFT : TOP + 1] = tracks[:, :2]
+    rows[:, WIDTH : HEIGHT + 1] = tracks[:, 2:4] - tracks[:, :2]
+    return rows
+
+
+def _number_by_appearance(rows: np.ndarray) -> np.ndarray:
+    """Ids from 1: by first frame, then class, then the tracker's own id; rows sorted by frame and id."""
+    ordered = rows[np.lexsort((rows[:, ID], rows[:, CLASS], rows[:, FRAME]))]
+    numbers: dict[tuple[float, float], int] = {}
+    for row in ordered:
+        row[ID] = numbers.setdefault((row[CLASS], row[ID]), len(numbers) + 1)
+    return ordered[np.lexsort((ordered[:, ID], ordered[:, FRAME]))]
+
+
+def format_tracks(tracks: np.ndarray) -> str:
+    """MOTChallenge's text of (M, 8) tracks; class from 1, visibility -1 (unknown); pixels to 2 digits, score to 4."""
+    return "".join(
+        f"{row[FRAME]:.0f},{row[ID]:.0f},{row[LEFT]:.2f},{row[TOP]:.2f},{row[WIDTH]:.2f},{row[HEIGHT]:.2f},"
+        f"{row[SCORE]:.4f},{row[CLASS] + 1:.0f},-1\n"
+        for row in tracks
+    )

@@ -1,0 +1,42 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import s3
+from tests.s3 import S3Server
+from tests.web import WebServer
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real footage that REAL_DATA names; tests are skipped where it is absent."""
+    folder = Path(os.environ.get("REAL_DATA", ROOT.parent / "shared" / "real"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is absent (set REAL_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server on loopback, see `S3Server`; tests make buckets of their own."""
+    server = s3.start(tmp_path_factory.mktemp("s3"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def http_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
+    """A web server on loopback, see `WebServer`."""
+    web = WebServer(tmp_path_factory.mktemp("web"))
+    server = web.start()
+    yield web
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stages.errors import InputError
+from stages.sequences.annotations import DISTRACTOR, DROP, REGION, corners, format_gt, parse_gt, purposes
+
+
+def test_nine_columns_are_read_as_they_are_and_written_back():
+    text = "1,2,3.5,-4,5,6,1,7,0.25\n2,2,1363,569,103,241,0,1,1\n"
+    assert parse_gt(text, "gt.txt").tolist() == [
+        [1, 2, 3.5, -4, 5, 6, 1, 7, 0.25],
+        [2, 2, 1363, 569, 103, 241, 0, 1, 1],
+    ]
+    assert format_gt(parse_gt(text, "gt.txt")) == text
+
+
+def test_mot15s_ten_columns_end_in_world_coordinates():
+    assert parse_gt("1,1,88,99,61.08,218.56,1,4.4852,5.5016,0\r\n", "gt.txt").tolist() == [
+        [1, 1, 88, 99, 61.08, 218.56, 1, -1, 1]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "gt.txt: holds no boxes"),
+        ("\n \n", "gt.txt: holds no boxes"),
+        ("1,1,2,3,4,5,1,1,1\n1,1,2,3", "gt.txt:2: 4 columns, not 9 or 10"),
+        ("1,1,2,3,4,5,1,1,\n", "gt.txt:1: not numbers"),
+        ("1,1,2,3,4,inf,1,1,1\n", "gt.txt:1: not finite"),
+    ],
+)
+def test_bad_text_names_the_line(text: str, message: str):
+    with pytest.raises(InputError) as caught:
+        parse_gt(text, "gt.txt")
+    assert str(caught.value).startswith(message)
+
+
+def test_purposes_follow_the_mapping():
+    labels = {1: "pedestrian", 3: "car", 8: "poster", 9: "pole", 13: "crowd"}
+    mapping = {"pedestrian": "person", "car": "car", "poster": "distractor", "pole": "drop", "crowd": "region"}
+    gt = np.zeros((6, 9))
+    gt[:, 6] = [1, 1, 0, 0, 1, 0]
+    gt[:, 7] = [1, 3, 8, 9, 13, 1]
+    expected = [1, 0, DISTRACTOR, DROP, REGION, DROP]  # the last: a target with confidence 0
+    assert purposes(gt, labels, mapping, ("car", "person")).tolist() == expected
+    with pytest.raises(KeyError, match="3"):
+        purposes(gt, labels, {"pedestrian": "person"}, ("person",))
+
+
+def test_corners():
+    assert corners(np.array([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1, 2, 4, 6]]
