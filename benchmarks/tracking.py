@@ -1,6 +1,6 @@
 """Tracking three trackers over stored detections against detection alone: ``python -m benchmarks.tracking CHECKPOINT``.
 
-Runs in a project after `dvc repro`, in one process, start-up excluded: the network over the test sequences of every
+Runs in a project after `dvc repro`, start-up excluded: the network over the test sequences of every
 source (detection: decoding, the network, NMS), then ByteTrack, OC-SORT and BoT-SORT with their defaults over the
 detections that `dvc repro` stored (tracking: reading them, decoding frames for BoT-SORT, writing text). Prints the
 times, the fastest of three runs each, and their ratio.
@@ -22,7 +22,7 @@ from stages.params.trackers import BotSort, ByteTrack, OcSort
 from stages.sequences.archive import Sequence
 from stages.sequences.detections import DETECTIONS, read_detections
 from stages.sequences.index import open_sequence, test_sequences
-from stages.tracking.sequence import format_tracks, track_sequence
+from stages.tracking.sequence import format_tracks, track_sequences
 
 RUNS = 3
 TRACKERS = (ByteTrack(type="bytetrack"), OcSort(type="ocsort"), BotSort(type="botsort"))
@@ -75,10 +75,12 @@ def tracking(
     classes = len(params.classes)
 
     def run() -> None:
+        jobs = []
         for source, sequence in sequences:
             path = DETECTIONS / checkpoint / source / f"{sequence.path.stem}.parquet"
-            detections = read_detections(path, sequence.info.length, classes)
-            format_tracks(track_sequence(sequence, detections, tracker, classes))
+            jobs.append((sequence, read_detections(path, sequence.info.length, classes)))
+        for tracks in track_sequences(jobs, tracker, classes):
+            format_tracks(tracks)
 
     return run
 

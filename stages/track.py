@@ -28,18 +28,21 @@ def main(checkpoint: str, tracker: str) -> None:
 def write_tracks(params: Params, name: str, detections: Path, folder: Path) -> None:
     """Track every test sequence of every source with tracker ``name`` into ``folder``."""
     from stages.tracking.options import describe
-    from stages.tracking.sequence import format_tracks, track_sequence
+    from stages.tracking.sequence import format_tracks, track_sequences
 
-    tracker, classes = params.trackers[name], len(params.classes)
-    rates: set[float] = set()
-    for source, sequence_name in test_sequences(params):
-        sequence = open_sequence(source, sequence_name)
-        table = read_detections(detections / source / f"{sequence_name}.parquet", sequence.info.length, classes)
-        tracks = track_sequence(sequence, table, tracker, classes)
-        write_text(folder / source / f"{sequence_name}.txt", format_tracks(tracks))
-        rates.add(sequence.info.fps)
-        sequence.close()
-    write_json(folder / "tracker.json", describe(tracker, rates))
+    names = test_sequences(params)
+    sequences = [open_sequence(source, sequence) for source, sequence in names]
+    tables = [
+        read_detections(
+            detections / source / f"{sequence.path.stem}.parquet", sequence.info.length, len(params.classes)
+        )
+        for (source, _), sequence in zip(names, sequences, strict=True)
+    ]
+    jobs = list(zip(sequences, tables, strict=True))
+    tracked = track_sequences(jobs, params.trackers[name], len(params.classes))
+    for (source, sequence), tracks in zip(names, tracked, strict=True):
+        write_text(folder / source / f"{sequence}.txt", format_tracks(tracks))
+    write_json(folder / "tracker.json", describe(params.trackers[name], {each.info.fps for each in sequences}))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Yolo(Detector):
     def __init__(self, architecture: Architecture):
         super().__init__()
         self.architecture = architecture
-        self.network = tasks.DetectionModel(_describe(architecture.model), nc=architecture.base_classes, verbose=False)
+        self.network = _build(architecture)
         if type(self.network.model[-1]).__name__ not in ("Detect", "v10Detect"):
             raise InputError("params.yaml: detector.model", f"`{architecture.model}` is no detector", "name a detector")
         self.network.args = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
@@ -75,6 +75,15 @@ class Yolo(Detector):
         last = len(self.network.model) - 1
         pattern = re.compile(rf"model\.{last}\.(one2one_)?cv3\.\d+\.2\.(weight|bias)")
         return {name for name in self.network.state_dict() if pattern.fullmatch(name)}
+
+
+def _build(architecture: Architecture) -> nn.Module:
+    description = _describe(architecture.model)
+    try:
+        return tasks.DetectionModel(description, nc=architecture.base_classes, verbose=False)
+    except (AssertionError, TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+        what = f"`{architecture.model}` cannot be built ({' '.join(str(error).split())[:100]})"
+        raise InputError("params.yaml: detector.model", what, "name another model, or mend its YAML file") from None
 
 
 def _suppress(output: torch.Tensor, min_score: float, nms_iou: float, max_objects: int) -> torch.Tensor:

@@ -112,7 +112,7 @@ def _curriculum(params: Params) -> Iterator[Finding]:
 
 def _in_a_circle(params: Params, name: str) -> bool:
     seen: set[str] = set()
-    while name in params.curriculum and name not in seen:
+    while name != PRETRAINED and name in params.curriculum and name not in seen:
         seen.add(name)
         name = params.curriculum[name].after
     return name in seen

@@ -28,15 +28,18 @@ class Document:
         try:
             text = self.path.read_text(encoding="utf-8")
             self._root = yaml.compose(text, _Loader)
+            self._refuse_duplicates(self._root, "")
             self.value = yaml.load(text, _Loader)
         except FileNotFoundError:
             raise InputError(str(path), "no such file", "run from the repository's top folder") from None
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise InputError(f"{path}:{line}", f"not YAML ({error.problem})", "mend that line") from None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:100]
+            raise InputError(str(path), f"not YAML in UTF-8 ({reason})", "mend the file") from None
         if not isinstance(self.value, dict):
             raise InputError(str(path), "holds no keys", "start from the params.yaml of the repository")
-        self._refuse_duplicates(self._root, "")
 
     def where(self, place: tuple) -> str:
         """``file:line: dotted.key`` of a place in the document, or of its nearest parent that exists."""
@@ -48,7 +51,7 @@ class Document:
             node, line = found
         return f"{self.path}:{line}: {'.'.join(str(part) for part in place)}"
 
-    def _refuse_duplicates(self, node: yaml.Node, prefix: str) -> None:
+    def _refuse_duplicates(self, node: yaml.Node | None, prefix: str) -> None:
         if isinstance(node, yaml.SequenceNode):
             for child in node.value:
                 self._refuse_duplicates(child, prefix)

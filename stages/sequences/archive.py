@@ -55,7 +55,10 @@ class Sequence:
 
     def encoded(self, frame: int) -> bytes:
         """The frame's JPEG or PNG file."""
-        return self._zip.read(self.info.member(frame))
+        try:
+            return self._zip.read(self.info.member(frame))
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise InputError(str(self.path), f"damaged ({error})", "delete it and run `dvc repro`") from None
 
     def frame(self, frame: int) -> np.ndarray:
         """The frame, (H, W, 3) uint8, blue-green-red."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import multiprocessing
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from stages.params import Tracker
 from stages.sequences.archive import Sequence
+from stages.tracking.camera import share_camera_motion
 from stages.tracking.options import build_tracker, gap_frames
 
 if TYPE_CHECKING:
@@ -17,23 +23,19 @@ if TYPE_CHECKING:
 FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS = range(8)
 
 
-class _CameraMotion:
-    """One estimate of the camera's motion per frame, which the trackers of all classes share.
-
-    BoxMOT's estimators mask out the detected boxes; a car that moves must not pass for camera motion among people.
-    """
-
-    def __init__(self, estimator: Any):
-        self._estimator = estimator
-        self._warp: np.ndarray | None = None
-
-    def see(self, image: np.ndarray, boxes: np.ndarray) -> None:
-        """Estimate the motion since the frame before; ``boxes`` is (N, 4) xyxy, pixels."""
-        self._warp = self._estimator.apply(image, boxes)
-
-    def apply(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """The frame's warp, (2, 3) or (3, 3): what BoxMOT calls."""
-        return self._warp
+def track_sequences(jobs: list[tuple[Sequence, np.ndarray]], tracker: Tracker, classes: int) -> list[np.ndarray]:
+    """Track sequences with their detections, as many at a time as there are cores; see `track_sequence`."""
+    workers = min(len(jobs), len(os.sched_getaffinity(0))) if sys.platform == "linux" else 1
+    if workers < 2:
+        return [track_sequence(sequence, detections, tracker, classes) for sequence, detections in jobs]
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # a forked process would wait for threads that it does not have
+    try:
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
+            futures = [pool.submit(track_sequence, *job, tracker, classes) for job in jobs]
+            return [future.result() for future in futures]
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def track_sequence(sequence: Sequence, detections: np.ndarray, tracker: Tracker, classes: int) -> np.ndarray:
@@ -43,7 +45,7 @@ def track_sequence(sequence: Sequence, detections: np.ndarray, tracker: Tracker,
     id. Ids count from 1 in order of appearance and are never shared by two classes.
     """
     trackers = [build_tracker(tracker, sequence.info.fps) for _ in range(classes)]
-    motion = _share_camera_motion(trackers)
+    motion = share_camera_motion(trackers)
     blank = np.zeros((sequence.info.height, sequence.info.width, 3), np.uint8)
     needs_size = trackers[0].requirements.frame
     gap = gap_frames(tracker.max_gap, sequence.info.fps)
@@ -60,17 +62,6 @@ def track_sequence(sequence: Sequence, detections: np.ndarray, tracker: Tracker,
             _forget(each, gap)
             rows.append(_to_rows(frame, number, tracks))
     return _number_by_appearance(np.concatenate(rows) if rows else np.empty((0, 8)))
-
-
-def _share_camera_motion(trackers: list[BoxmotTracker]) -> _CameraMotion | None:
-    """Let all ``trackers`` use the first one's estimator; None if they compensate for no camera motion."""
-    estimator = getattr(trackers[0], "cmc", None)
-    if estimator is None:
-        return None
-    motion = _CameraMotion(estimator)
-    for tracker in trackers:
-        tracker.cmc = motion
-    return motion
 
 
 def _split_by_frame(detections: np.ndarray, length: int) -> list[np.ndarray]:

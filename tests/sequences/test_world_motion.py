@@ -1,5 +1,7 @@
 """How people and cars move: speeds, lanes, distances, lights."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -62,5 +64,5 @@ def test_lights_never_let_both_roads_go():
     seen = [lights(second / 10) for second in range(400)]
     assert {road for road, _ in seen} == {-1, 0, 1}
     assert max(left for _, left in seen) == lights(0.0)[1]
-    changes = [(a, b) for (a, _), (b, _) in zip(seen, seen[1:], strict=False) if a != b]
+    changes = [(a, b) for (a, _), (b, _) in pairwise(seen) if a != b]
     assert all(-1 in pair for pair in changes)  # red for both in between

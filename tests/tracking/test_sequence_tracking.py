@@ -12,9 +12,22 @@ import numpy as np
 import pytest
 from tracking_scenes import busy, detections, scene
 
+from stages.errors import InputError
 from stages.params.trackers import BotSort, ByteTrack, OcSort
 from stages.sequences.archive import Sequence
-from stages.tracking.sequence import CLASS, FRAME, HEIGHT, ID, LEFT, SCORE, TOP, WIDTH, format_tracks, track_sequence
+from stages.tracking.sequence import (
+    CLASS,
+    FRAME,
+    HEIGHT,
+    ID,
+    LEFT,
+    SCORE,
+    TOP,
+    WIDTH,
+    format_tracks,
+    track_sequence,
+    track_sequences,
+)
 
 CROWD = busy(60)
 KINDS = {"bytetrack": ByteTrack, "ocsort": OcSort, "botsort": BotSort}
@@ -152,6 +165,25 @@ def test_a_sequence_does_not_depend_on_the_one_before(kind, street, still, defau
     alone = default(kind)
     track(still[10], busy(60, seed=1), kind)
     assert np.array_equal(track(street, CROWD, kind), alone)
+
+
+@kinds
+def test_many_at_a_time_give_what_one_at_a_time_gives(kind, street, still):
+    jobs = [(street, CROWD), (still[10], busy(60, seed=1)), (street, busy(60, seed=2))]
+    tracker = KINDS[kind](type=kind)
+    together = track_sequences(jobs, tracker, 2)
+    for (sequence, table), tracks in zip(jobs, together, strict=True):
+        assert np.array_equal(track_sequence(sequence, table, tracker, 2), tracks)
+
+
+def test_an_unreadable_frame_is_named_from_another_process(tmp_path):
+    jobs = [(scene(tmp_path / f"{name}.zip", length=5), np.empty((0, 7))) for name in ("one", "two")]
+    path = tmp_path / "two.zip"
+    content = path.read_bytes()
+    at = content.index(b"PNG")
+    path.write_bytes(content[:at] + b"XXX" + content[at + 3 :])
+    with pytest.raises(InputError, match=r"two\.zip"):
+        track_sequences(jobs, BotSort(type="botsort"), 2)
 
 
 @pytest.mark.parametrize("kind,option,value,others", OPTIONS, ids=[f"{k}-{o}" for k, o, _, _ in OPTIONS])

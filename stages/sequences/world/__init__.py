@@ -65,7 +65,7 @@ class WorldSequence:
         width, height = source.width * SUPER, source.height * SUPER
         if source.view == "street":
             first = int(self._rng(_SITE, 9).integers(4))
-            setback = scene.town.layout.line + 0.3
+            setback = scene.town.layout.road + 1.6
             fixed = street_camera(rng, (first + self.camera) % 4, setback, width, height)
             return (fixed for _ in range(source.frames))
         path = drone_path(rng, self.scene)

@@ -59,11 +59,11 @@ def street_camera(rng: np.random.Generator, corner: int, setback: float, width: 
     """
     angle = np.pi / 4 + corner * np.pi / 2
     sides = setback * np.sqrt(2) * np.array([np.cos(angle), np.sin(angle)]) * rng.uniform(0.95, 1.1, 2)
-    position = np.array([*sides, rng.uniform(3.4, 4.6)])
+    position = np.array([*sides, rng.uniform(4.6, 5.6)])
     target = rng.uniform(-1.5, 1.5, 2)
     yaw = np.arctan2(*(target - sides)[::-1])
-    pitch = np.deg2rad(rng.uniform(9, 12))
-    return aim(position, yaw, pitch, 1.1 * width, width, height)
+    pitch = np.deg2rad(rng.uniform(14, 17))
+    return aim(position, yaw, pitch, 1.2 * width, width, height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,4 +94,4 @@ def drone_path(rng: np.random.Generator, number: int) -> DronePath:
     rate = rng.uniform([0.2, 0.2, 0.15, 0.3, 0.2], [0.4, 0.4, 0.35, 0.6, 0.5])
     turns = np.stack([amplitude, rate, rng.uniform(0, 2 * np.pi, 5)], axis=1)
     start = np.array([*rng.uniform(-3, 3, 2), rng.uniform(0, 2 * np.pi)])
-    return DronePath(pitch, 7.3 + 1.5 * share, turns, start)
+    return DronePath(pitch, 8.6 + 1.2 * share, turns, start)

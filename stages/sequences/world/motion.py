@@ -41,7 +41,7 @@ class Walkers:
     def __init__(self, rng: np.random.Generator, layout: Layout, count: int):
         self.rng, self.layout = rng, layout
         self.pace = rng.uniform(0.8, 1.8, count)
-        self.aside = rng.uniform(-1.2, 1.7, (count, 2))
+        self.aside = rng.uniform(-1.1, 2.2, (count, 2))
         self.reach = rng.uniform(layout.walk + 5, 25, count)
         self.stands = rng.random(count) < 0.12
         self.corner = rng.integers(4, size=count)
@@ -72,7 +72,7 @@ class Walkers:
         if self.end[person] >= 0 and not free:
             self.end[person], self.wait[person] = -1, self.rng.uniform(0.5, 3)
             return
-        if free or (self.want[person] < 0 and self.rng.random() < 0.5):
+        if free or (self.want[person] < 0 and self.rng.random() < 0.6):
             self.end[person] = self.rng.integers(2)
             return
         if self.want[person] < 0:
@@ -108,10 +108,10 @@ class Walkers:
         """Push apart those who would walk through one another."""
         between = self.position[:, None] - self.position[None]
         distance = np.hypot(between[..., 0], between[..., 1]) + 1e-9
-        force = np.where(distance < 0.9, (0.9 - distance) / distance, 0)
+        force = np.where(distance < 1.2, (1.2 - distance) / distance, 0)
         np.fill_diagonal(force, 0)
         self.push += dt * (3 * (between * force[..., None]).sum(axis=1) - 0.8 * self.push)
-        self.push = np.clip(self.push, -0.6, 0.6)
+        self.push = np.clip(self.push, -1.0, 1.0)
 
     @property
     def position(self) -> np.ndarray:

@@ -55,7 +55,7 @@ def draw_people(rng: np.random.Generator, count: int) -> People:
 
     return People(
         tall=rng.uniform(0.9, 1.1, count),
-        wide=rng.uniform(0.95, 1.2, count),
+        wide=rng.uniform(1.05, 1.35, count),
         top=shades(_TOPS),
         bottom=shades(_BOTTOMS),
         skin=shades(_SKINS),

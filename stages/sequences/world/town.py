@@ -75,7 +75,7 @@ def build_town(rng: np.random.Generator) -> Town:
     """Draw a town."""
     road, pavement = rng.uniform(3.2, 3.7), rng.uniform(4.4, 5.0)
     line = road + pavement
-    layout = Layout(road, road + pavement / 2 + 0.7, line, line + rng.uniform(4.0, 5.0))
+    layout = Layout(road, road + pavement / 2 + 0.7, line, line + rng.uniform(4.5, 5.5))
     elevation, azimuth = np.deg2rad(rng.uniform(38, 62)), rng.uniform(0, 2 * np.pi)
     sun = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     parks = tuple(int(corner) for corner in np.flatnonzero(rng.random(4) < 0.35))

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.errors import InputError
+from stages.params import load_params
+
+STAGE = {
+    "mixture": {"sources": {"street": {"frames": 20}}},
+    "epochs": 4,
+    "lr": 0.001,
+    "memory": {"batch": 4, "image_size": 64},
+}
+VALID = {
+    "seed": 0,
+    "classes": ["person", "car"],
+    "sources": {
+        "street": {
+            "format": "world",
+            "view": "street",
+            "sequences": {"train": 2, "val": 1, "test": 1},
+            "frames": 50,
+            "classes": {"person": "person", "car": "car", "hidden": "drop"},
+        },
+        "mot": {
+            "format": "motchallenge",
+            "path": "somewhere",
+            "classes": {"pedestrian": "person", "car": "car"},
+            "splits": {"train": 0.5, "val": 0.25, "test": 0.25},
+        },
+        "long": {
+            "format": "motchallenge",
+            "path": "elsewhere",
+            "classes": {"pedestrian": "person"},
+            "ranges": {
+                "a": {"one": {"frames": [1, 10], "split": "train"}, "two": {"frames": [21, 30], "split": "test"}}
+            },
+            "gap": 10,
+        },
+    },
+    "detector": {"family": "yolo", "model": "yolo11-pico"},
+    "weights": {"path": "scratch"},
+    "curriculum": {"stage1": {"after": "pretrained"}, "stage2": {"after": "stage1"}},
+    "stage1": STAGE,
+    "stage2": STAGE,
+    "evaluation": {"checkpoints": ["stage1"]},
+    "trackers": {"byte": {"type": "bytetrack"}},
+}
+ABSENT = object()
+
+
+def _load(folder: Path, **changes: object):
+    """Params with values at dotted keys (`/` for a dot) replaced."""
+    value = json.loads(json.dumps(VALID))  # no block is shared
+    for place, new in changes.items():
+        *parents, key = place.split("/")
+        block = value
+        for parent in parents:
+            block = block[parent]
+        if new is ABSENT:
+            del block[key]
+        else:
+            block[key] = new
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(value, sort_keys=False))
+    return load_params(path)
+
+
+def _ranges(**pieces: tuple) -> dict:
+    return {"a": {name: {"frames": list(frames), "split": split} for name, (frames, split) in pieces.items()}}
+
+
+ROWS = [
+    ({"classes": ["person", "car", "person"]}, "classes.2: class `person` stands twice"),
+    ({"classes": ["person", "car", "region"]}, "classes.2: `region` is a role, not a class"),
+    ({"classes": ["person", "car", "bus"]}, "classes.2: no source maps a class onto `bus`"),
+    ({"sources/mot/classes/car": "bus"}, "sources.mot.classes.car: mapped to `bus`, which is nothing: map it onto"),
+    ({"sources/mot/classes/horse": "car"}, "sources.mot.classes.horse: the source has no class `horse`"),
+    ({"sources/mot/labels": {1: "pedestrian"}}, "sources.mot.classes.car: the source has no class `car`"),
+    ({"sources/street/classes/hidden": ABSENT}, "sources.street.classes: class `hidden` is mapped to nothing: add it"),
+    ({"sources/street/sequences": {}}, "sources.street.sequences: no sequence in any split"),
+    ({"sources/mot/splits": ABSENT}, "sources.mot: no split: add `splits`"),
+    ({"sources/mot/splits": {"train": 0.5, "test": 0.6}}, "sources.mot.splits: the shares sum to 1.1"),
+    ({"sources/mot/splits": {"train": 0.5, "test": ["b"]}}, "sources.mot.splits: shares and lists are mixed"),
+    ({"sources/mot/splits": {"train": ["a"], "test": ["a"]}}, "sources.mot.splits: sequence `a` stands in two splits"),
+    ({"sources/long/ranges": _ranges(one=((9, 3), "train"))}, "a.one.frames: the first frame is behind the last"),
+    (
+        {"sources/long/ranges": _ranges(one=((1, 10), "train"), two=((10, 30), "train"))},
+        "sources.long.ranges.a.two.frames: overlaps the range before it",
+    ),
+    (
+        {"sources/long/ranges": _ranges(two=((20, 30), "test"), one=((1, 10), "train"))},
+        "sources.long.ranges.a.two.frames: only 9 frames behind another split: leave at least 10",
+    ),
+    ({"weights": {"path": "net.pt"}}, "weights: weights from outside need a sha256"),
+    ({"weights": {"path": "scratch", "sha256": "a" * 64}}, "weights.sha256: weights from scratch have no sha256"),
+    ({"curriculum/stage2/after": "stage2"}, "curriculum.stage2.after: a stage cannot come after itself"),
+    ({"curriculum/stage2/after": "stage7"}, "curriculum.stage2.after: comes after `stage7`, which is no stage"),
+    ({"curriculum/stage1/after": "stage2"}, "curriculum.stage1.after: the stages come after one another in a circle"),
+    ({"curriculum/pretrained": {"after": "stage1"}, "pretrained": STAGE}, "curriculum.pretrained: `pretrained` is"),
+    ({"curriculum/forgetting": {"after": "stage1"}, "forgetting": STAGE}, "curriculum.forgetting: the name is taken"),
+    ({"stage2/mixture/sources": {"sea": {"frames": 3}}}, "stage2.mixture.sources.sea: no such source: sources are"),
+    ({"stage1/mixture/replay": 0.25}, "stage1.mixture.replay: there is no stage before to replay"),
+    ({"stage1/warmup": 4.0}, "stage1.warmup: 4 epochs of 4 are warm-up: make it shorter"),
+    ({"stage1/schedule": "step", "stage1/lr_drop": 4}, "stage1.lr_drop: past the last epoch (4)"),
+    ({"stage1/schedule": "step"}, "stage1.lr_drop: schedule is `step`"),
+    ({"stage1/lr_drop": 2}, "stage1.lr_drop: schedule is `cosine`: `lr_drop` goes with `schedule: step`"),
+    ({"stage1/mixture/clip_length": 3}, "stage1.memory.batch: no multiple of mixture.clip_length (3)"),
+    ({"stage1/validate_every": 5}, "stage1.validate_every: never in 4 epochs"),
+    ({"stage1/freeze": ["head", "neck", "backbone"]}, "stage1.freeze: nothing is left to train"),
+    ({"evaluation/checkpoints": ["stage3"]}, "evaluation.checkpoints.0: no checkpoint `stage3`: checkpoints are"),
+    ({"evaluation/checkpoints": ["stage1", "stage1"]}, "evaluation.checkpoints.1: checkpoint `stage1` stands twice"),
+    ({"trackers/detections": {"type": "ocsort"}}, "trackers.detections: the name is taken"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "expected"), ROWS, ids=[row[1][:60] for row in ROWS])
+def test_a_contradiction_is_named(tmp_path: Path, changes: dict, expected: str):
+    with pytest.raises(InputError) as caught:
+        _load(tmp_path, **changes)
+    message = str(caught.value)
+    assert expected in message and "\n" not in message
+    line = int(message.removeprefix(f"{tmp_path}/params.yaml:").split(":")[0])
+    key = expected.split(":")[0].split(".")
+    text = (tmp_path / "params.yaml").read_text().splitlines()[line - 1]
+    parts = [*key, key[-1].rstrip("0123456789")]
+    assert any(part in text for part in parts) or text.lstrip().startswith("- ")
+
+
+FINE = [
+    {"stage1/warmup": 3.9},
+    {"stage1/schedule": "step", "stage1/lr_drop": 3},
+    {"stage1/validate_every": 4},
+    {"stage1/freeze": ["head", "neck"]},
+    {"sources/long/ranges": _ranges(one=((1, 10), "train"), two=((11, 30), "train"))},
+    {"sources/long/ranges": _ranges(one=((1, 10), "train"), two=((21, 30), "test"))},
+    {"sources/mot/splits": {"train": ["a"], "test": ["b", "c"]}},
+    {"sources/mot/splits": {"train": 0.7, "val": 0.1, "test": 0.2}},
+    {"weights": {"path": "net.pt", "sha256": "0123456789abcdef" * 4}},
+    {"stage2/mixture/replay": 0.9},
+    {"evaluation/checkpoints": ["pretrained", "stage1", "stage2"]},
+    {"curriculum/stage2/after": "pretrained"},
+]
+
+
+@pytest.mark.parametrize("changes", FINE, ids=[str(row)[:60] for row in FINE])
+def test_what_lies_just_inside_is_valid(tmp_path: Path, changes: dict):
+    assert _load(tmp_path, **changes)

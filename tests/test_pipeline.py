@@ -1,0 +1,142 @@
+"""DVC as users use it: a whole run in a clone, then what people do with it. Tests share the clone, in this order."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.pipeline import SMALL, Clone, clone_repository, environment
+from tests.s3 import S3Server, credentials
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Clone:
+    """A clone in which the pipeline has run once; its remote is the S3 server's bucket `skyward`."""
+    s3_server.bucket("skyward")
+    clone = clone_repository(tmp_path_factory.mktemp("pipeline") / "clone", **s3_server.environment)
+    clone.dvc("remote", "modify", "storage", "endpointurl", s3_server.endpoint_url)
+    clone.dvc("repro")
+    clone.commit("Run")
+    return clone
+
+
+def outputs(clone: Clone) -> dict[str, str]:
+    """The hash of every output in dvc.lock, but what runs cost."""
+    lock = yaml.safe_load((clone.folder / "dvc.lock").read_text())
+    found = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+    return {path: md5 for path, md5 in found.items() if not path.startswith("metrics/runs/")}
+
+
+def test_everything_is_there(clone: Clone):
+    names = ["metrics/curriculum.json", "models/stage2/model.safetensors", "plots/forgetting.png"]
+    names += [f"plots/videos/{source}.mp4" for source in SMALL["sources"]]
+    assert [name for name in names if not (clone.folder / name).is_file()] == []
+    curriculum = json.loads((clone.folder / "metrics/curriculum.json").read_text())
+    assert set(curriculum) == {"stage1", "stage2", "forgetting"}
+    assert set(curriculum["stage2"]["street"]) == {"HOTA", "MOTA", "IDF1", "mAP"}
+
+
+def test_status_is_clean_and_git_holds_no_data(clone: Clone):
+    assert "up to date" in clone.dvc("status")
+    assert clone.git("status", "--short") == ""
+    tracked = clone.git("ls-files", "data", "models", "plots", "metrics").split()
+    assert all(name.endswith((".gitignore", ".json")) for name in tracked)
+
+
+def test_second_repro_runs_nothing(clone: Clone):
+    assert "Running stage" not in clone.dvc("repro")
+
+
+def test_a_typo_fails_before_any_work_though_all_was_up_to_date(clone: Clone):
+    params = clone.params()
+    params["stage2"]["lrr"] = 1.0e-4
+    clone.write_params(params)
+    printed = clone.dvc("repro", status=255)
+    assert printed.count("Running stage") == 1
+    assert "Running stage 'check'" in printed
+    line = next(line for line in printed.splitlines() if line.startswith("error: "))
+    assert "stage2.lrr: unknown key: did you mean `lr`?" in line
+    clone.git("checkout", "--quiet", ".")
+    assert "Running stage" not in clone.dvc("repro")
+
+
+def test_a_third_stage_is_an_edit_of_params_alone(clone: Clone):
+    params = clone.params()
+    params["curriculum"]["stage3"] = {"after": "stage2"}
+    params["stage3"] = params["stage1"] | {"lr": 1.0e-4}
+    params["evaluation"]["checkpoints"] = [*params["evaluation"]["checkpoints"], "stage3"]
+    clone.write_params(params)
+    printed = clone.dvc("repro")
+    ran = {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+    assert "finetune@stage3" in ran
+    assert not ran & {"finetune@stage1", "finetune@stage2", "download@street", "detect@stage1"}
+    card = json.loads((clone.folder / "models/stage3/card.json").read_text())
+    parent = json.loads((clone.folder / "models/stage2/card.json").read_text())
+    assert card["parent"] == {"name": "stage2", "sha256": parent["sha256"]}
+    assert card["handoff"]["share"] == 1
+    assert "stage3" in json.loads((clone.folder / "metrics/curriculum.json").read_text())
+    clone.git("checkout", "--quiet", ".")
+    clone.git("clean", "--quiet", "--force", "-d", "metrics")
+    clone.dvc("checkout")
+
+
+def test_an_experiment_retrains_only_what_it_changes(clone: Clone):
+    clone.git("checkout", "--quiet", "-b", "slower")
+    printed = clone.dvc("exp", "run", "-S", "stage2.lr=1e-5")
+    assert "Running stage 'finetune@stage2'" in printed
+    assert "Running stage 'finetune@stage1'" not in printed
+    card = json.loads((clone.folder / "models/stage2/card.json").read_text())
+    assert {group["base_lr"] for group in card["settings"]["groups"]} == {1e-5}
+    clone.commit("Learn slower")
+    shown = clone.dvc("metrics", "diff", "main").strip().splitlines()
+    assert any("stage2" in line and "HOTA" in line for line in shown)
+    assert len(shown) <= 40
+    clone.git("checkout", "--quiet", "main")
+    clone.dvc("checkout")
+
+
+def test_plots_show_every_series(clone: Clone):
+    clone.dvc("plots", "show", "--out", "shown")
+    page = next((clone.folder / "shown").glob("*.html")).read_text()
+    for needle in ("Training loss", "HOTA over", '"stage": "stage2"', '"checkpoint": "stage1"', "hota.png"):
+        assert needle in page
+    shutil.rmtree(clone.folder / "shown")
+
+
+def test_a_second_run_gives_the_same_bytes(clone: Clone, tmp_path: Path):
+    again = clone_repository(tmp_path / "again")
+    again.dvc("repro", "plot", "mixture@stage1")  # `plot` stands on everything else
+    assert outputs(again) == outputs(clone)
+
+
+def test_push_clone_pull(clone: Clone, tmp_path: Path, s3_server: S3Server):
+    clone.dvc("push")
+    other = Clone(tmp_path / "other", environment(tmp_path / "home", **s3_server.environment))
+    clone.git("clone", "--quiet", str(clone.folder), str(other.folder))
+    other.dvc("pull")
+    for name in ("models/stage2/model.safetensors", "metrics/curriculum.json", "data/sources/air/index.csv"):
+        assert (other.folder / name).read_bytes() == (clone.folder / name).read_bytes()
+    assert "up to date" in other.dvc("status")
+
+
+def test_a_wrong_key_is_one_clear_error_and_leaves_nothing(clone: Clone, tmp_path: Path):
+    wrong = environment(tmp_path / "home", **credentials("skyward-tests", "not-the-key"))
+    other = Clone(tmp_path / "other", wrong)
+    clone.git("clone", "--quiet", str(clone.folder), str(other.folder))
+    printed = other.dvc("pull", status=255)
+    errors = [line for line in printed.splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1
+    assert "Forbidden" in errors[0] or "SignatureDoesNotMatch" in errors[0]
+    assert "not-the-key" not in printed
+    held = [path for top in ("data", "models") for path in (other.folder / top).rglob("*") if path.is_file()]
+    assert all(path.name == ".gitignore" for path in held)
+
+
+def test_no_secret_in_git_or_lock(clone: Clone, s3_server: S3Server):
+    secret = s3_server.environment["AWS_SECRET_ACCESS_KEY"]
+    for path in clone.git("ls-files").split():
+        assert secret not in (clone.folder / path).read_text(errors="ignore")
