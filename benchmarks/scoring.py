@@ -17,8 +17,8 @@ import trackeval
 
 from stages.params.sources import MOTCHALLENGE_LABELS
 from stages.scoring.metrics import over_sequences, score_sequence
-from stages.scoring.tracks import read_tracks
 from stages.sequences.annotations import format_gt, parse_gt, purposes
+from stages.sequences.tracks import read_tracks
 
 LENGTHS = {"a": 600, "b": 1050, "c": 837, "d": 525, "e": 654, "f": 900, "g": 750}
 OBJECTS = 21  # a frame

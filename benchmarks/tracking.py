@@ -22,7 +22,8 @@ from stages.params.trackers import BotSort, ByteTrack, OcSort
 from stages.sequences.archive import Sequence
 from stages.sequences.detections import DETECTIONS, read_detections
 from stages.sequences.index import open_sequence, test_sequences
-from stages.tracking.sequence import format_tracks, track_sequences
+from stages.sequences.tracks import format_tracks
+from stages.tracking.sequence import track_sequences
 
 RUNS = 3
 TRACKERS = (ByteTrack(type="bytetrack"), OcSort(type="ocsort"), BotSort(type="botsort"))

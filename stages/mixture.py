@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stages.errors import InputError, choose, run_stage
 from stages.files import write_json
-from stages.params import Params, load_params
+from stages.params import Params, load_params, where
 from stages.sequences.clips import ClipReader
 from stages.sequences.index import read_index
 from stages.sequences.mixing import Clip, budgets, draw_training, draw_validation
@@ -29,7 +29,7 @@ def main(stage: str) -> None:
         clips += draw_training(params, stage, source, budget, indexes[source])
     manifest = _manifest(params, stage, before, clips, indexes)
     summary = summarise(ClipReader(manifest), clips, manifest.classes)
-    _require_every_class(stage, summary, manifest.classes)
+    _check_classes(stage, summary, manifest.classes, params.stages[stage].mixture.lacks)
     write_mixture(MIXTURES / stage, manifest, sorted(clips))
     write_json(Path("metrics/mixture") / f"{stage}.json", summary)
 
@@ -45,11 +45,15 @@ def _manifest(params: Params, stage: str, before: Manifest, clips: list[Clip], i
     return Manifest(params.classes, tuple(seen), params.stages[stage].mixture.min_visibility, meanings)
 
 
-def _require_every_class(stage: str, summary: dict, classes: tuple[str, ...]) -> None:
+def _check_classes(stage: str, summary: dict, classes: tuple[str, ...], lacks: tuple[str, ...]) -> None:
+    """Every class is trained, unless the params say that it is not."""
     for name in classes:
-        if not any(source["train"][name] for source in summary.values()):
-            where = f"params.yaml: {stage}.mixture"
-            raise InputError(where, f"no training frame shows a `{name}`", "add a source or frames that do")
+        shown = any(source["train"][name] for source in summary.values())
+        if not shown and name not in lacks:
+            remedy = "add a source or frames that do, or name it in `lacks`"
+            raise InputError(where(stage, "mixture"), f"no training frame shows a `{name}`", remedy)
+        if shown and name in lacks:
+            raise InputError(where(stage, "mixture", "lacks"), f"training frames do show a `{name}`", "take it out")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from stages.errors import run_stage
 from stages.files import replacing, write_json
 from stages.params import Params, load_params
 from stages.sequences.index import open_sequence, test_sequences
-
-TRACKS = Path("data/tracks")
+from stages.sequences.tracks import TRACKS, read_tracks
 
 
 def main() -> None:
@@ -51,7 +50,7 @@ def write_plots(params: Params, results: list[res.Result]) -> None:
 
 def write_videos(params: Params, folder: Path) -> None:
     """The first test sequence of every source that has one: the last checkpoint with the first tracker."""
-    from stages.drawing.video import read_tracks, write_video
+    from stages.drawing.video import by_frame, write_video
 
     checkpoint, tracker = params.evaluation.checkpoints[-1], next(iter(params.trackers))
     first: dict[str, str] = {}
@@ -59,7 +58,8 @@ def write_videos(params: Params, folder: Path) -> None:
         first.setdefault(source, name)
     for source, name in first.items():
         sequence = open_sequence(source, name)
-        tracks = read_tracks(TRACKS / checkpoint / tracker / source / f"{name}.txt")
+        path = TRACKS / checkpoint / tracker / source / f"{name}.txt"
+        tracks = by_frame(read_tracks(path, sequence.info.length, len(params.classes)))
         title = f"{source}/{name}   {checkpoint}, {tracker}"
         write_video(folder / f"{source}.mp4", sequence, tracks, params.classes, title)
         sequence.close()

@@ -19,14 +19,14 @@ from stages.params import Params, load_params
 from stages.scoring.heldout import held_out
 from stages.scoring.metrics import ALPHA_FIELDS, FIELDS, score_sequence
 from stages.scoring.report import SourceResults, alpha_rows, sequence_rows, summary
-from stages.scoring.tracks import read_tracks
 from stages.sequences.index import test_sources
+from stages.sequences.tracks import TRACKS, read_tracks
 
 
 def main(checkpoint: str, tracker: str) -> None:
     """Score one tracker over one checkpoint's detections."""
     params = load_params()
-    tracks, plots = Path("data/tracks", checkpoint, tracker), Path("plots/scores", checkpoint, tracker)
+    tracks, plots = TRACKS / checkpoint / tracker, Path("plots/scores", checkpoint, tracker)
     scored = {source: _score(params, source, tracks / source) for source in test_sources(params)}
     sequences = (row for source, results in scored.items() for row in sequence_rows(source, results))
     alphas = (row for source, results in scored.items() for row in alpha_rows(source, results))

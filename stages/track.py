@@ -13,8 +13,7 @@ from stages.files import replacing, write_json, write_text
 from stages.params import Params, load_params
 from stages.sequences.detections import DETECTIONS, read_detections
 from stages.sequences.index import open_sequence, test_sequences
-
-TRACKS = Path("data/tracks")
+from stages.sequences.tracks import TRACKS, format_tracks
 
 
 def main(checkpoint: str, tracker: str) -> None:
@@ -28,7 +27,7 @@ def main(checkpoint: str, tracker: str) -> None:
 def write_tracks(params: Params, name: str, detections: Path, folder: Path) -> None:
     """Track every test sequence of every source with tracker ``name`` into ``folder``."""
     from stages.tracking.options import describe
-    from stages.tracking.sequence import format_tracks, track_sequences
+    from stages.tracking.sequence import track_sequences
 
     names = test_sequences(params)
     sequences = [open_sequence(source, sequence) for source, sequence in names]

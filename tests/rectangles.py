@@ -33,7 +33,7 @@ head:
 
 def boxes_of(frame: int, offset: int = 0) -> np.ndarray:
     """(2, 4) left, top, width, height of the red person and the blue car in ``frame`` (from 1)."""
-    return np.array([[2 + (3 * frame + offset) % 40, 6, 12, 24], [50 - (4 * frame + offset) % 46, 40, 20, 14]])
+    return np.array([[2 + (3 * frame + offset) % 40, 6, 12, 24], [44 - (4 * frame + offset) % 40, 40, 20, 14]])
 
 
 def picture(frame: int, offset: int = 0) -> np.ndarray:

@@ -87,8 +87,16 @@ def test_errors_name_the_key_and_write_nothing(project: Path, stage: str, change
 
 def test_a_class_that_no_training_frame_shows(project: Path):
     write_source(project, "street", SEQUENCES, classes=(1,))
-    with pytest.raises(
-        InputError, match=r"params\.yaml: stage1\.mixture: no training frame shows a `car`: add a source"
-    ):
+    with pytest.raises(InputError, match=r"params\.yaml:\d+: stage1\.mixture: no training frame shows a `car`: add"):
+        mixture.main("stage1")
+    assert not (MIXTURES / "stage1").exists()
+    write_params(project, {"stage1.mixture.lacks": ["car"]})
+    mixture.main("stage1")
+    assert json.loads(Path("metrics/mixture/stage1.json").read_text())["street"]["train"]["car"] == 0
+
+
+def test_a_class_that_is_said_to_lack_and_does_not(project: Path):
+    write_params(project, {"stage1.mixture.lacks": ["car"]})
+    with pytest.raises(InputError, match=r"params\.yaml:\d+: stage1\.mixture\.lacks: training frames do show a `car`"):
         mixture.main("stage1")
     assert not (MIXTURES / "stage1").exists()

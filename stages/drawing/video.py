@@ -16,9 +16,10 @@ import av
 import cv2
 import numpy as np
 
-from stages.errors import InputError
 from stages.files import replacing
+from stages.sequences.annotations import corners
 from stages.sequences.archive import Sequence as Archive
+from stages.sequences.tracks import Tracks
 
 MAX_WIDTH = 1280  # pixels; wider frames are shrunk
 DOUBLE_BELOW = 640  # pixels; frames up to this width are drawn at twice their size, so that text can be read
@@ -42,20 +43,12 @@ class Track:
     box: np.ndarray
 
 
-def read_tracks(path: Path) -> dict[int, list[Track]]:
-    """A tracks file (see `stages.track`) by frame."""
+def by_frame(tracks: Tracks) -> dict[int, list[Track]]:
+    """The track boxes of each frame."""
     frames: dict[int, list[Track]] = defaultdict(list)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise InputError(str(path), "no such tracks", "run `dvc repro` or `dvc pull`") from None
-    for number, line in enumerate(lines, start=1):
-        try:
-            frame, track, left, top, width, height, _, label, _ = map(float, line.split(","))
-        except ValueError:
-            raise InputError(f"{path}:{number}", "not nine numbers", "delete it and run `dvc repro`") from None
-        box = np.array([left, top, left + width, top + height])
-        frames[int(frame)].append(Track(int(track), int(label) - 1, box))
+    boxes = corners(tracks.boxes)
+    for frame, track, label, box in zip(tracks.frames, tracks.ids, tracks.classes, boxes, strict=True):
+        frames[int(frame)].append(Track(int(track), int(label), box))
     return frames
 
 

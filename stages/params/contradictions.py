@@ -124,6 +124,9 @@ def _mixture(params: Params, name: str) -> Iterator[Finding]:
         if source not in params.sources:
             known = ", ".join(params.sources)
             yield (name, "mixture", "sources", source), "no such source", f"sources are {known}"
+    for lacked in mixture.lacks:
+        if lacked not in params.classes:
+            yield (name, "mixture", "lacks"), f"no class `{lacked}`", f"classes are {', '.join(params.classes)}"
     if mixture.replay and params.curriculum[name].after == PRETRAINED:
         yield (name, "mixture", "replay"), "there is no stage before to replay", "set it to 0"
 

@@ -20,6 +20,7 @@ class Mixture(Block):
 
     sources: Annotated[dict[Name, Budget], Field(min_length=1)]
     replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    lacks: tuple[Name, ...] = ()  # classes that no training frame of this mixture shows, said on purpose
     clip_length: Count = 1
     intervals: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5,)
     validation_frames: Count = 60

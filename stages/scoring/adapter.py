@@ -20,8 +20,8 @@ from scipy.optimize import linear_sum_assignment
 
 from stages.errors import InputError
 from stages.scoring.overlap import iou, share_inside
-from stages.scoring.tracks import Tracks, repeated
 from stages.sequences.annotations import CLASS, DISTRACTOR, FRAME, HEIGHT, ID, LEFT, REGION
+from stages.sequences.tracks import Tracks, repeated
 
 _MATCH = 0.5 - np.finfo(float).eps  # IoU from which two boxes match; TrackEval's tolerance
 

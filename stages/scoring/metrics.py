@@ -11,7 +11,7 @@ import numpy as np
 from trackeval.metrics import CLEAR, HOTA, Count, Identity
 
 from stages.scoring.adapter import class_data, frames_of
-from stages.scoring.tracks import Tracks
+from stages.sequences.tracks import Tracks
 
 # What each metric says of one class, or of several together: metric name to field to value or (19,) array.
 Result = dict[str, dict]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,11 +41,12 @@ class ClipData:
 
 
 class ClipReader:
-    """Opens each sequence once, on first use; picklable to loader workers."""
+    """Opens each sequence once a process, on first use; pickles and forks to loader workers."""
 
     def __init__(self, manifest: Manifest, root: Path = SOURCES):
         self._manifest, self._root = manifest, root
         self._open: dict[tuple[str, str], tuple[Sequence, dict[int, Targets]]] = {}
+        self._process = os.getpid()
 
     def __reduce__(self) -> tuple:
         return ClipReader, (self._manifest, self._root)
@@ -62,6 +64,10 @@ class ClipReader:
         """The targets of every annotated frame of a sequence."""
         return self._sequence(source, name)[1]
 
+    def open(self, source: str, name: str) -> Sequence:
+        """The archive of a sequence."""
+        return self._sequence(source, name)[0]
+
     def verify(self) -> None:
         """Check every archive against the manifest's sha256; raises `InputError`."""
         for source, meaning in self._manifest.sources.items():
@@ -73,6 +79,8 @@ class ClipReader:
                     raise InputError(str(path), "not the archive that was mixed", f"dvc repro download@{source}")
 
     def _sequence(self, source: str, name: str) -> tuple[Sequence, dict[int, Targets]]:
+        if self._process != os.getpid():  # forked: an inherited file would share its position with the parent's
+            self._open, self._process = {}, os.getpid()
         if (source, name) not in self._open:
             sequence = Sequence(self._root / source / f"{name}.zip")
             meaning = self._manifest.sources[source]

@@ -99,12 +99,3 @@ def _number_by_appearance(rows: np.ndarray) -> np.ndarray:
     for row in ordered:
         row[ID] = numbers.setdefault((row[CLASS], row[ID]), len(numbers) + 1)
     return ordered[np.lexsort((ordered[:, ID], ordered[:, FRAME]))]
-
-
-def format_tracks(tracks: np.ndarray) -> str:
-    """MOTChallenge's text of (M, 8) tracks; class from 1, visibility -1 (unknown); pixels to 2 digits, score to 4."""
-    return "".join(
-        f"{row[FRAME]:.0f},{row[ID]:.0f},{row[LEFT]:.2f},{row[TOP]:.2f},{row[WIDTH]:.2f},{row[HEIGHT]:.2f},"
-        f"{row[SCORE]:.4f},{row[CLASS] + 1:.0f},-1\n"
-        for row in tracks
-    )

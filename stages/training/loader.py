@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from stages.detectors.base import Batch
 from stages.detectors.frames import resized, stacked
+from stages.errors import InputError
 from stages.params.stage import Augment
 from stages.sequences.clips import ClipReader, Targets
 from stages.sequences.mixing import Clip
@@ -43,6 +44,13 @@ class ClipSamples(Dataset):
         targets = [scale_targets(target, factor) for target, (_, factor) in zip(data.targets, scaled, strict=True)]
         rng = generator(self._seed, "augment", epoch, number)
         return Sample(*augment_clip([frame for frame, _ in scaled], targets, self._augment, rng))
+
+    def __getitems__(self, places: list[Place]) -> list[Sample] | InputError:
+        """A micro-batch's samples, or what is wrong with them: a worker's exceptions do not arrive whole."""
+        try:
+            return [self[place] for place in places]
+        except InputError as error:
+            return error
 
 
 def scale_targets(targets: Targets, factor: float) -> Targets:
@@ -78,8 +86,10 @@ class RunOrder(Sampler):
                 yield [(epoch, int(clip)) for clip in batch]
 
 
-def collate(samples: list[Sample]) -> Batch:
-    """Flatten clips into one batch of frames."""
+def collate(samples: list[Sample] | InputError) -> Batch | InputError:
+    """Flatten clips into one batch of frames; an error goes on as it is."""
+    if isinstance(samples, InputError):
+        return samples
     frames = [frame for sample in samples for frame in sample.frames]
     targets = [target for sample in samples for target in sample.targets]
     counts = torch.tensor([len(target.boxes) for target in targets])
@@ -91,9 +101,19 @@ def collate(samples: list[Sample]) -> Batch:
     )
 
 
-def make_loader(samples: ClipSamples, order: RunOrder, workers: int) -> DataLoader:
+class BatchLoader(DataLoader):
+    """A loader that raises a worker's `InputError` as what it is."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in super().__iter__():
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+
+
+def make_loader(samples: ClipSamples, order: RunOrder, workers: int) -> BatchLoader:
     """A loader over the whole run; any number of workers gives the same batches."""
-    return DataLoader(
+    return BatchLoader(
         samples,
         batch_sampler=order,
         num_workers=workers,

@@ -94,10 +94,17 @@ class Trainer:
             frames += sum(len(batch) for batch in window)
         means = {part: float(value) / frames for part, value in sums.items()}
         row = {"epoch": epoch, "lr": self.optimizer.param_groups[-1]["lr"], "loss": sum(means.values())} | means
-        if not math.isfinite(row["loss"]):
-            remedy = f"lower {self.name}.lr, lengthen {self.name}.warmup or train in fp32"
-            raise InputError(f"{self.name}: epoch {epoch}", f"the loss is {row['loss']}", remedy)
+        self._require_finite(epoch, row["loss"])
         return {key: value if key == "epoch" else round(value, 8) for key, value in row.items()}
+
+    def _require_finite(self, epoch: int, loss: float) -> None:
+        """Raise `InputError` where training has left the numbers, also if only its last step did."""
+        state = self.ema.detector.network.state_dict()
+        broken = next((name for name, tensor in state.items() if not tensor.isfinite().all()), None)
+        if broken or not math.isfinite(loss):
+            what = f"the loss is {loss:.4g}" + (f" and `{broken}` is not finite" if broken else "")
+            remedy = f"lower {self.name}.lr, lengthen {self.name}.warmup or train in fp32"
+            raise InputError(f"{self.name}: epoch {epoch}", what, remedy)
 
     def _step(self, window: list[Batch]) -> dict[str, torch.Tensor]:
         """One optimizer step over a window of micro-batches; returns loss parts as sums over frames.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import av
 import cv2
@@ -11,8 +10,7 @@ import numpy as np
 import pytest
 from tracking_scenes import scene
 
-from stages.drawing.video import Track, colour_of, drawn_frames, output_size, read_tracks, write_video
-from stages.errors import InputError
+from stages.drawing.video import Track, colour_of, drawn_frames, output_size, write_video
 
 TRACKS = {frame: [Track(7, 1, np.array([60.0 + frame, 50, 100 + frame, 110]))] for frame in range(1, 13)}
 
@@ -71,16 +69,3 @@ def test_colours_last_and_differ():
     hues = [cv2.cvtColor(np.uint8([[c]]), cv2.COLOR_BGR2HSV)[0, 0, 0] for c in colours]
     apart = [min(abs(int(a) - int(b)), 180 - abs(int(a) - int(b))) for a, b in pairwise(hues)]
     assert min(apart) > 30  # of 180
-
-
-@pytest.mark.parametrize("line", ["1,2,3", "1,2,a,4,5,6,7,1,-1"])
-def test_bad_tracks(tmp_path, line):
-    path = Path(tmp_path, "one.txt")
-    path.write_text(f"1,1,1,1,5,5,0.5,1,-1\n{line}\n")
-    with pytest.raises(InputError, match=r"one\.txt:2: not nine numbers"):
-        read_tracks(path)
-
-
-def test_missing_tracks(tmp_path):
-    with pytest.raises(InputError, match="no such tracks"):
-        read_tracks(tmp_path / "none.txt")

@@ -104,6 +104,7 @@ ROWS = [
     ({"curriculum/pretrained": {"after": "stage1"}, "pretrained": STAGE}, "curriculum.pretrained: `pretrained` is"),
     ({"curriculum/forgetting": {"after": "stage1"}, "forgetting": STAGE}, "curriculum.forgetting: the name is taken"),
     ({"stage2/mixture/sources": {"sea": {"frames": 3}}}, "stage2.mixture.sources.sea: no such source: sources are"),
+    ({"stage1/mixture/lacks": ["bus"]}, "stage1.mixture.lacks: no class `bus`: classes are person, car"),
     ({"stage1/mixture/replay": 0.25}, "stage1.mixture.replay: there is no stage before to replay"),
     ({"stage1/warmup": 4.0}, "stage1.warmup: 4 epochs of 4 are warm-up: make it shorter"),
     ({"stage1/schedule": "step", "stage1/lr_drop": 4}, "stage1.lr_drop: past the last epoch (4)"),

@@ -7,8 +7,8 @@ import pytest
 
 from stages.errors import InputError
 from stages.scoring.adapter import class_data, frames_of
-from stages.scoring.tracks import Tracks
 from stages.sequences.annotations import DISTRACTOR, DROP, REGION
+from stages.sequences.tracks import Tracks
 
 PERSON, CAR = 0, 1
 

@@ -7,8 +7,8 @@ import pytest
 
 from stages.scoring.metrics import ALPHA_FIELDS, FIELDS, class_averaged, curves, over_sequences, pooled, scalars
 from stages.scoring.metrics import score_sequence as score
-from stages.scoring.tracks import Tracks
 from stages.sequences.annotations import DISTRACTOR, DROP, REGION
+from stages.sequences.tracks import Tracks
 
 CLASSES = ("person", "car")
 PERSON, CAR = 0, 1

@@ -12,8 +12,8 @@ import pytest
 from stages.params.sources import MOTCHALLENGE_LABELS
 from stages.scoring.adapter import class_data, frames_of
 from stages.scoring.metrics import over_sequences, score_sequence
-from stages.scoring.tracks import Tracks
 from stages.sequences.annotations import format_gt, parse_gt, purposes
+from stages.sequences.tracks import Tracks
 
 MOT17_CLASSES = dict.fromkeys(MOTCHALLENGE_LABELS.values(), "drop") | {
     "pedestrian": "person",

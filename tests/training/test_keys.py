@@ -249,6 +249,7 @@ def select(train: Train) -> None:
     weights = best.outcome.tensors["3.weight"], last.outcome.tensors["3.weight"]
     assert not torch.equal(*weights)
     assert torch.equal(last.outcome.tensors["3.weight"], last.trainer.ema.detector.network.state_dict()["3.weight"])
+    assert train(select="best", epochs=3).outcome.selected["epoch"] == 1  # of equal scores, the earliest
     two = train(select="last", epochs=3, lr=0.1).states  # the same run: validation changes nothing
     assert torch.equal(two[-1]["3.weight"], best.after["3.weight"])
 
@@ -325,6 +326,16 @@ def replay(train: Train) -> None:
     assert sum(len(seen) for seen in run.script.batches) == 2 * 12
 
 
+def lacks(train: Train) -> None:
+    with pytest.raises(InputError, match=r"stage1\.mixture\.lacks: training frames do show a `car`"):
+        train(**{"mixture.lacks": ["car"]})
+    write_source(Path.cwd(), "street", SEQUENCES, classes=(1,))
+    with pytest.raises(InputError, match="no training frame shows a `car`"):
+        train()
+    run = train(**{"mixture.lacks": ["car"]})
+    assert {number for seen in run.script.batches for number in seen.classes.tolist()} == {0}
+
+
 def clip_length(train: Train) -> None:
     run = train(**STILL | {"mixture.clip_length": 4, "mixture.intervals": [0.1]})
     assert [len(clip.frames) for clip in read_clips(MIXTURES / "stage1", "train")] == [4, 4]
@@ -381,6 +392,7 @@ ROWS: dict[str, Callable[[Train], None]] = {
     "memory.workers": workers,
     "mixture.sources": sources,
     "mixture.replay": replay,
+    "mixture.lacks": lacks,
     "mixture.clip_length": clip_length,
     "mixture.intervals": intervals,
     "mixture.validation_frames": validation_frames,
@@ -433,7 +445,12 @@ def test_the_history_holds_means_over_frames(train: Train):
 
 
 def test_a_loss_that_is_no_number_stops_with_one_line(train: Train):
-    with pytest.raises(InputError) as caught:
-        train(**PLAIN | {"lr": 1e30, "epochs": 3})
-    assert str(caught.value).startswith("stage1: epoch ") and "the loss is" in str(caught.value)
-    assert "lower stage1.lr" in str(caught.value)
+    with pytest.raises(
+        InputError, match=r"^stage1: epoch 2: the loss is nan and `0\.weight` is not finite: lower stage1\.lr"
+    ):
+        train(**PLAIN | {"lr": 1e38, "epochs": 3, "memory.batch": 8})
+
+
+def test_weights_that_are_no_number_stop_even_after_the_last_step(train: Train):
+    with pytest.raises(InputError, match=r"^stage1: epoch 2: the loss is \d\.\d+ and `0\.weight` is not finite: lower"):
+        train(script=Script(break_at=4))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from stages.errors import InputError
 from stages.params.stage import Augment
 from stages.sequences.clips import ClipReader
 from stages.sequences.mixing import Clip
@@ -82,3 +83,14 @@ def test_workers_change_nothing(reader: ClipReader):
         assert all(
             torch.equal(getattr(one, name), getattr(other, name)) for name in ("images", "boxes", "classes", "frame")
         )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_damaged_frame_is_one_line_from_any_process(reader: ClipReader, tmp_path: Path, workers: int):
+    archive = tmp_path / "data/sources/street/a.zip"
+    content = archive.read_bytes()
+    place = content.index(b"img1/000004.jpg") + len("img1/000004.jpg") + 40
+    archive.write_bytes(content[:place] + bytes(200) + content[place + 200 :])
+    with pytest.raises(InputError, match=r"street/a\.zip") as caught:
+        list(make_loader(ClipSamples(reader, CLIPS, 64, Augment(), seed=1), RunOrder(7, 2, 1, seed=1), workers))
+    assert "\n" not in str(caught.value)

@@ -73,7 +73,12 @@ def test_what_is_frozen_is_in_no_group():
 
 @pytest.mark.parametrize(
     ("changes", "training"),
-    [({}, True), ({"freeze": ("backbone",)}, False), ({"freeze": ("head",)}, True), ({"freeze_batchnorm": True}, False)],
+    [
+        ({}, True),
+        ({"freeze": ("backbone",)}, False),
+        ({"freeze": ("head",)}, True),
+        ({"freeze_batchnorm": True}, False),
+    ],
 )
 def test_batchnorm_of_frozen_parts_is_at_rest(changes: dict, training: bool):
     detector = StubDetector().eval()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.errors import InputError
-from stages.scoring.tracks import read_tracks
+from stages.sequences.tracks import format_tracks, read_tracks
 
 GOOD = "1,7,10.5,20,30,40,0.9,1,-1\n"
 
@@ -57,3 +57,8 @@ def test_a_missing_file_and_a_binary_one(tmp_path):
     (tmp_path / "name.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):
         read_tracks(tmp_path / "name.txt", 1, 1)
+
+
+def test_format_tracks():
+    tracks = np.array([[1, 2, 10.005, 20, 30.126, 40, 0.87654, 1], [12, 1, -3.5, 0, 5, 6, 1, 0]])
+    assert format_tracks(tracks) == "1,2,10.01,20.00,30.13,40.00,0.8765,2,-1\n12,1,-3.50,0.00,5.00,6.00,1.0000,1,-1\n"

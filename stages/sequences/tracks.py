@@ -1,4 +1,4 @@
-"""Reads data/tracks/CHECKPOINT/TRACKER/SOURCE/NAME.txt: what a tracker found in one sequence."""
+"""Tracks of one sequence, `data/tracks/CHECKPOINT/TRACKER/SOURCE/NAME.txt`: written, read and checked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from stages.errors import InputError
 
+TRACKS = Path("data/tracks")
 _REMEDY = "delete it and run `dvc repro`"
 
 
@@ -20,6 +21,17 @@ class Tracks:
     ids: np.ndarray  # (N,) int64, once in a frame
     boxes: np.ndarray  # (N, 4) float64: left, top, width, height, pixels
     classes: np.ndarray  # (N,) int64, from 0, as `classes` in params.yaml lists them
+
+
+def format_tracks(tracks: np.ndarray) -> str:
+    """MOTChallenge's text of (N, 8) tracks: frame, id, left, top, width, height (pixels), score, class (from 0).
+
+    Pixels have 2 digits and the score 4; the class counts from 1; visibility is -1, unknown.
+    """
+    return "".join(
+        f"{frame:.0f},{track:.0f},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},{label + 1:.0f},-1\n"
+        for frame, track, left, top, width, height, score, label in tracks
+    )
 
 
 def read_tracks(path: str | Path, length: int, classes: int) -> Tracks:
