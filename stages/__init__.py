@@ -2,6 +2,7 @@
 
 import os
 
-# OpenMP reads this when torch is loaded. Its threads spin while they wait, and where cores are shared with any
-# other process that made a training step ten times slower; asleep they cost a step next to nothing.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# OpenMP reads this when torch is loaded. Its threads spin while they wait for one another; by default so long that,
+# where a core is shared with any other process, a training step takes ten times as long. Spinning briefly keeps most
+# of an idle machine's speed.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")

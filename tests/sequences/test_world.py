@@ -98,7 +98,7 @@ def test_rows_keep_their_contract(view):
     assert set(gt[:, CONFIDENCE]) == {1}
     assert set(gt[:, CLASS]) <= set(WORLD_LABELS)
     assert ((gt[:, VISIBILITY] > 0) & (gt[:, VISIBILITY] <= 1)).all()
-    assert (gt[gt[:, VISIBILITY] < 0.2][:, CLASS] == 3).all()
+    assert (gt[gt[:, VISIBILITY] < 0.4][:, CLASS] == 3).all()
     assert (gt[gt[:, HEIGHT] < 4][:, CLASS] == 3).all()
     assert len(np.unique(gt[:, [FRAME, ID]], axis=0)) == len(gt)
     assert (np.lexsort((gt[:, ID], gt[:, FRAME])) == np.arange(len(gt))).all()

@@ -48,9 +48,9 @@ def test_visibility_equals_that_of_masks_drawn_apart():
     assert abs(int(mask.sum()) - painted[0][1].pixels) <= 0.06 * mask.sum()
 
 
-@pytest.mark.parametrize(("covered", "label"), [(14, 1), (17, 3), (20, None)])
+@pytest.mark.parametrize(("covered", "label"), [(11, 1), (13, 3), (20, None)])
 def test_hardly_visible_is_hidden_and_invisible_has_no_row(covered, label):
-    """Of 20 columns, ``covered`` are behind something; below 0.2 it is class 3, at 0 there is no row."""
+    """Of 20 columns, ``covered`` are behind something; below 0.4 it is class 3, at 0 there is no row."""
     canvas = empty()
     painted = [(1, canvas.paint(1, rectangle(10.5, 10.5, 29.5, 39.5)))]
     canvas.paint(2, rectangle(10.5, 5.5, 9.5 + covered, 49.5, BLUE))

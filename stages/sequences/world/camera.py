@@ -94,4 +94,4 @@ def drone_path(rng: np.random.Generator, number: int) -> DronePath:
     rate = rng.uniform([0.2, 0.2, 0.15, 0.3, 0.2], [0.4, 0.4, 0.35, 0.6, 0.5])
     turns = np.stack([amplitude, rate, rng.uniform(0, 2 * np.pi, 5)], axis=1)
     start = np.array([*rng.uniform(-3, 3, 2), rng.uniform(0, 2 * np.pi)])
-    return DronePath(pitch, 8.6 + 1.2 * share, turns, start)
+    return DronePath(pitch, 10.0 + 1.2 * share, turns, start)

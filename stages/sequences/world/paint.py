@@ -74,7 +74,8 @@ class Canvas:
         for points, colour in item.strokes:
             _fill(self._sheet, points, colour)
         # Anti-aliased edges belong to the thing where it covers half of the pixel.
-        covered = cv2.compare(cv2.extractChannel(patch, 3), 127, cv2.CMP_GT)
+        # (cv2.compare would take a patch one pixel wide for a list of scalars.)
+        _, covered = cv2.threshold(cv2.extractChannel(patch, 3), 127, 255, cv2.THRESH_BINARY)
         box = cv2.boundingRect(covered)
         if not box[2]:
             return None

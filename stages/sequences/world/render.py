@@ -25,6 +25,7 @@ SUPER = 2  # canvas pixels for one of the frame's, each way
 _NUMBERS = {name: number for number, name in WORLD_LABELS.items()}
 _FAR_GROUND = (95, 128, 115, 0)  # beyond the town's edge
 _QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
+LEAST_VISIBLE = 0.4  # of a silhouette: who shows less could not fairly be asked for
 _GRAIN = 32  # pixels by which the grain can be shifted
 
 
@@ -191,7 +192,7 @@ def _light_at(scene: Scene, position: np.ndarray) -> np.ndarray:
 def gt_rows(frame: int, canvas: Canvas, painted: list, solids: int, people: int) -> list[tuple]:
     """Ground truth of ``frame`` (from 1): nine columns for everyone of whom a pixel is visible, by id.
 
-    Whoever is less than 0.2 visible, or of whom less than 4 pixels in height or 3 in width are to be seen, is hidden.
+    Hidden is whoever shows a smaller share than `LEAST_VISIBLE`, or less than 4 pixels in height or 3 in width.
     """
     rows = []
     for key, box in sorted(painted, key=lambda entry: entry[0]):
@@ -200,7 +201,7 @@ def gt_rows(frame: int, canvas: Canvas, painted: list, solids: int, people: int)
             continue
         identity, visibility = key - solids, pixels / box.pixels
         small = height < 4 * SUPER or width < 3 * SUPER
-        label = "hidden" if visibility < 0.2 or small else "car" if identity > people else "person"
+        label = "hidden" if visibility < LEAST_VISIBLE or small else "car" if identity > people else "person"
         extent = (box.left / SUPER, box.top / SUPER, box.width / SUPER, box.height / SUPER)
         rows.append((frame, identity, *extent, 1, _NUMBERS[label], round(visibility, 4)))
     return rows
