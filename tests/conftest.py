@@ -26,8 +26,21 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server on loopback, see `S3Server`; tests make buckets of their own."""
-    server = s3.start(tmp_path_factory.mktemp("s3"))
+    """An S3 server on loopback, see `S3Server`; tests make buckets of their own, and change files in them.
+
+    It looks at the disk for every answer, and never finishes an upload: `s3_remote` is for those.
+    """
+    server = s3.start(tmp_path_factory.mktemp("s3"), "--dir-cache-time", "0s")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server on loopback that takes uploads, with a bucket `skyward`."""
+    root = tmp_path_factory.mktemp("s3-remote")
+    (root / "skyward").mkdir()
+    server = s3.start(root)
     yield server
     server.stop()
 

@@ -38,7 +38,7 @@ SMALL = {
     "seed": 0,
     "classes": ["person", "car"],
     "sources": {"street": _SOURCE | {"view": "street"}, "air": _SOURCE | {"view": "air"}},
-    "detector": {"family": "yolo", "model": "yolo11-pico"},
+    "detector": {"family": "yolo", "model": "yolov8-pico"},
     "weights": {"path": "scratch"},
     "curriculum": {"stage1": {"after": "pretrained"}, "stage2": {"after": "stage1"}},
     "stage1": _stage("street"),
@@ -57,7 +57,9 @@ class Clone:
 
     def run(self, *command: str, status: int | None = 0) -> str:
         """Run a command in the clone and check its exit status; returns what it printed, errors last."""
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600
+        )
         output = done.stdout + done.stderr
         assert status is None or done.returncode == status, f"{' '.join(command)} -> {done.returncode}\n{output}"
         return output
@@ -90,6 +92,8 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     identity = {f"GIT_{role}_{key}": "test" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
     home.mkdir(parents=True, exist_ok=True)
     path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "HOME": str(home)}
+    # DVC's S3 client wants configuration files to be real ones where they are named at all; the home has none.
+    more = {key: value for key, value in more.items() if key not in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
     return kept | identity | path | {"PYTHONPATH": "", "DVC_NO_ANALYTICS": "1"} | more
 
 

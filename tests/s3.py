@@ -55,11 +55,11 @@ def credentials(access_key: str, secret_key: str) -> dict[str, str]:
     }
 
 
-def start(root: Path) -> S3Server:
-    """Start a server whose buckets are the folders in ``root``, and wait until it answers."""
+def start(root: Path, *options: str) -> S3Server:
+    """Start a server whose buckets are the folders in ``root``, with rclone's ``options``, and wait for its answer."""
     port = free_port()
     command = [_rclone(), "serve", "s3", str(root), "--addr", f"127.0.0.1:{port}"]
-    command += ["--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--dir-cache-time", "0s", "--config", ""]
+    command += ["--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--config", "", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _wait(process, port)
     return S3Server(root, port, process)

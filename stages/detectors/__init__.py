@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from stages.detectors.base import Architecture, Batch, Detector
 
 
@@ -10,7 +12,8 @@ def build(architecture: Architecture) -> Detector:
     if architecture.family == "yolo":
         from stages.detectors.yolo import Yolo
 
-        return Yolo(architecture)
+        # The layout in which convolutions run fastest; one layout everywhere gives the same numbers everywhere.
+        return Yolo(architecture).to(memory_format=torch.channels_last)
     raise ValueError(f"no detector family {architecture.family!r}")
 
 

@@ -83,7 +83,7 @@ def load_detector(folder: Path, device: torch.device | str = "cpu") -> tuple[Det
     card = load_card(folder)
     detector = build(card.architecture)
     fill(detector, load_tensors(folder, card), str(folder))
-    return detector.to(device, memory_format=torch.channels_last).eval(), card
+    return detector.to(device).eval(), card
 
 
 def fill(detector: Detector, tensors: dict[str, torch.Tensor], where: str) -> None:

@@ -14,7 +14,7 @@ from stages.detectors.base import Architecture, Batch, Detector
 from stages.detectors.ultralytics_quietly import DEFAULT_CFG_DICT, IterableSimpleNamespace, tasks
 from stages.errors import InputError
 
-# Scales below Ultralytics' smallest: depth, width, most channels. `yolo11-pico` has 0.8 million parameters.
+# Scales below Ultralytics' smallest: depth, width, most channels. `yolov8-pico` has 0.9 million parameters.
 _SMALL_SCALES = {"pico": (0.25, 0.125, 1024)}
 
 
@@ -115,7 +115,7 @@ def _describe(model: str) -> dict | str:
             return tasks.yaml_model_load(model)
         return tasks.yaml_model_load(f"{model.removesuffix('.yaml')}.yaml")
     except FileNotFoundError:
-        remedy = "name one of Ultralytics' (yolov8n, yolo11s, yolo12n, yolo26n, ...), yolo11-pico, or a YAML file"
+        remedy = "name one of Ultralytics' (yolov8n, yolo11s, yolo12n, yolo26n, ...), yolov8-pico, or a YAML file"
         raise InputError("params.yaml: detector.model", f"no model `{model}`", remedy) from None
 
 

@@ -15,7 +15,7 @@ PRETRAINED = "pretrained"  # the checkpoint that a curriculum starts from
 
 
 class Detector(Block):
-    """The network: an Ultralytics detection model by name (`yolov8n`, `yolo11n`, `yolo11-pico`, ...) or YAML file."""
+    """The network: an Ultralytics detection model by name (`yolov8n`, `yolo11n`, `yolov8-pico`, ...) or YAML file."""
 
     family: Literal["yolo"]
     model: Text

@@ -58,7 +58,7 @@ class Trainer:
         self.name, self.stage, self.order, self.report = name, stage, order, report
         self.accelerator = _accelerator(name, stage)
         freeze(detector, stage)
-        detector.to(self.accelerator.device, memory_format=torch.channels_last)  # the faster layout for convolutions
+        detector.to(self.accelerator.device)
         self.detector = detector
         self.ema = Ema(detector, stage.ema)
         self.validate = validate
