@@ -75,7 +75,7 @@ def _watch(pid: int, peak: list[int]) -> None:
                 except psutil.Error:  # it has ended meanwhile
                     continue
             peak[0] = max(peak[0], total)
-            time.sleep(0.25)
+            time.sleep(2)  # looking costs: the kernel walks every page
     except psutil.Error:
         return
 
