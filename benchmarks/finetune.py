@@ -52,7 +52,7 @@ PARAMS = {
         "augment": AUGMENT,
         "memory": {"batch": BATCH, "image_size": SIDE},
     },
-    "evaluation": {"checkpoints": ["stage1"]},
+    "evaluation": {"checkpoints": ["stage1"], "detection": {}},
     "trackers": {"bytetrack": {"type": "bytetrack"}},
 }
 

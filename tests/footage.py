@@ -83,7 +83,7 @@ class Project:
             "weights": {"path": "scratch"},
             "curriculum": {"stage1": {"after": "pretrained"}},
             "stage1": stage,
-            "evaluation": {"checkpoints": ["stage1"]},
+            "evaluation": {"checkpoints": ["stage1"], "detection": {}},
             "trackers": {"bytetrack": {"type": "bytetrack"}},
         }
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -94,7 +94,7 @@ PARAMS: dict = {
     "curriculum": {"stage1": {"after": "pretrained"}, "stage2": {"after": "stage1"}},
     "stage1": _STAGE,
     "stage2": _STAGE2,
-    "evaluation": {"checkpoints": ["stage1"]},
+    "evaluation": {"checkpoints": ["stage1"], "detection": {}},
     "trackers": {"bytetrack": {"type": "bytetrack"}},
 }
 

@@ -46,7 +46,7 @@ stage1:
   epochs: 1
   lr: 1.0e-3
   memory: {batch: 1, image_size: 64}
-evaluation: {checkpoints: [stage1]}
+evaluation: {checkpoints: [stage1], detection: {}}
 trackers: {bytetrack: {type: bytetrack}}
 """
 LENGTH = 10

@@ -50,7 +50,7 @@ class Evaluation(Block):
     """Which checkpoints are evaluated on the test splits of all sources, and how they detect."""
 
     checkpoints: Annotated[tuple[Name, ...], Field(min_length=1)]
-    detection: Detection = Detection()
+    detection: Detection
 
 
 class Params(Block):

@@ -47,7 +47,7 @@ VALID = {
     "curriculum": {"stage1": {"after": "pretrained"}, "stage2": {"after": "stage1"}},
     "stage1": STAGE,
     "stage2": STAGE,
-    "evaluation": {"checkpoints": ["stage1"]},
+    "evaluation": {"checkpoints": ["stage1"], "detection": {}},
     "trackers": {"byte": {"type": "bytetrack"}},
 }
 ABSENT = object()
