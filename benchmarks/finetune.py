@@ -18,8 +18,8 @@ from pathlib import Path
 import yaml
 
 from stages.errors import run_stage
-from stages.sequences.clips import ClipReader
-from stages.sequences.mixture import MIXTURES, read_clips, read_manifest
+from stages.mixtures.clips import ClipReader
+from stages.mixtures.mixture import MIXTURES, read_clips, read_manifest
 from tests.pipeline import ROOT, environment
 
 MODEL, SIDE, EPOCHS, BATCH, LR = "yolov8-pico", 256, 10, 8, 2.0e-3

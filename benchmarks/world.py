@@ -13,7 +13,7 @@ from time import process_time
 import cv2
 
 from stages.params.sources import WORLD_LABELS, WorldSource
-from stages.sequences.world import encode, world_sequences
+from stages.world import encode, world_sequences
 
 FRAMES = 60
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from stages.errors import run_stage
 from stages.files import write_text
+from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
 from stages.params import load_params
 from stages.params.model import PRETRAINED
-from stages.sequences.mixture import MIXTURES, Manifest, write_mixture
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from stages.errors import choose, run_stage
 from stages.params import load_params
-from stages.sequences.intake import build_source
+from stages.sources.intake import build_source
 
 
 def main(source: str) -> None:

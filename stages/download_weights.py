@@ -14,8 +14,8 @@ from stages.detectors.pretrained import read_pretrained
 from stages.errors import run_stage
 from stages.params import Params, load_params
 from stages.params.model import PRETRAINED
-from stages.sequences.fetch import fetch
 from stages.sequences.seeds import derive_seed
+from stages.transport.fetch import fetch
 
 
 def main() -> None:

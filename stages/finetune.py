@@ -18,9 +18,9 @@ from stages.detectors import Architecture, Detector, build
 from stages.detectors.checkpoint import MODELS, Card, load_card, load_tensors, save_checkpoint
 from stages.errors import choose, run_stage
 from stages.files import write_json, write_text
+from stages.mixtures.clips import ClipReader
+from stages.mixtures.mixture import MIXTURES, read_clips, read_manifest
 from stages.params import Params, load_params
-from stages.sequences.clips import ClipReader
-from stages.sequences.mixture import MIXTURES, read_clips, read_manifest
 from stages.sequences.seeds import derive_seed
 from stages.training.handoff import HandoffReport, hand_over, require_share
 from stages.training.loader import ClipSamples, RunOrder

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from stages.errors import InputError, choose, run_stage
 from stages.files import write_json
+from stages.mixtures.clips import ClipReader
+from stages.mixtures.mixing import Clip, budgets, draw_training, draw_validation
+from stages.mixtures.mixture import MIXTURES, Manifest, SourceMeaning, read_manifest, write_mixture
+from stages.mixtures.summary import summarise
 from stages.params import Params, load_params, where
-from stages.sequences.clips import ClipReader
-from stages.sequences.index import read_index
-from stages.sequences.mixing import Clip, budgets, draw_training, draw_validation
-from stages.sequences.mixture import MIXTURES, Manifest, SourceMeaning, read_manifest, write_mixture
-from stages.sequences.summary import summarise
+from stages.sequences.index import read_index, read_labels
 
 
 def main(stage: str) -> None:
@@ -39,8 +39,8 @@ def _manifest(params: Params, stage: str, before: Manifest, clips: list[Clip], i
     for source, index in indexes.items():
         used = {clip.sequence for clip in clips if clip.source == source}
         hashes = {row.sequence: row.sha256 for row in index.itertuples() if row.sequence in used}
-        block = params.sources[source]
-        meanings[source] = SourceMeaning(dict(block.labels), dict(block.classes), dict(sorted(hashes.items())))
+        mapping = dict(params.sources[source].classes)
+        meanings[source] = SourceMeaning(read_labels(source), mapping, dict(sorted(hashes.items())))
     seen = dict.fromkeys((*before.seen, *params.stages[stage].mixture.sources))
     return Manifest(params.classes, tuple(seen), params.stages[stage].mixture.min_visibility, meanings)
 

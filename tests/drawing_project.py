@@ -11,6 +11,7 @@ from tracking_scenes import scene
 
 from stages.drawing.results import SCORES_ROOT
 from stages.params import Params, load_params
+from stages.params.labels import WORLD_LABELS
 from stages.sequences.index import write_index
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,7 +83,7 @@ def add_footage(length: int = 12) -> None:
         folder.mkdir(parents=True)
         sequence = scene(folder / "one.zip", fps=fps, length=length)
         row = {"sequence": "one", "split": "test", "frames": length, "fps": fps, "width": 320, "height": 192}
-        write_index(folder, [row | {"boxes": 1, "ids": 1, "sha256": "0"}])
+        write_index(folder, [row | {"boxes": 1, "ids": 1, "sha256": "0"}], WORLD_LABELS)
         sequence.close()
         path = Path("data/tracks/stage3/bytetrack", source, "one.txt")
         path.parent.mkdir(parents=True)

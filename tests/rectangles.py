@@ -13,6 +13,7 @@ import yaml
 
 from stages.files import sha256_of
 from stages.params import Params, load_params
+from stages.params.labels import MOTCHALLENGE_LABELS
 from stages.sequences.archive import SequenceInfo, write_archive
 from stages.sequences.index import write_index
 
@@ -66,7 +67,7 @@ def write_source(root: Path, name: str, sequences: Mapping[str, tuple[str, int, 
             {"sequence": sequence, "split": split, "frames": frames, "fps": fps, "width": SIZE, "height": SIZE}
             | {"boxes": len(truth), "ids": 2, "sha256": sha256_of(folder / f"{sequence}.zip")}
         )
-    write_index(folder, rows)
+    write_index(folder, rows, MOTCHALLENGE_LABELS)
 
 
 _SOURCE = {

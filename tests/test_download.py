@@ -37,7 +37,7 @@ def test_folder_becomes_archives(project: Project):
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert project.index() == [HEADER, "park,test,4,10.0,64,48,8,2", "walk,test,6,10.0,64,48,12,2"]
     folder = project.folder / "data/sources/footage"
-    assert sorted(path.name for path in folder.iterdir()) == ["index.csv", "park.zip", "walk.zip"]
+    assert sorted(path.name for path in folder.iterdir()) == ["index.csv", "labels.json", "park.zip", "walk.zip"]
     assert sha256_of(folder / "walk.zip") in (folder / "index.csv").read_text()
     with zipfile.ZipFile(folder / "walk.zip") as archive:
         original = (project.folder / "in/walk/img1/000003.jpg").read_bytes()
@@ -80,7 +80,7 @@ def test_unknown_source_names_the_known(project: Project):
 
 def test_torch_is_not_imported():
     heavy = {"torch", "pandas", "av", "cv2", "boto3"}
-    code = f"import sys, stages.download, stages.sequences.intake; print({heavy} & set(sys.modules))"
+    code = f"import sys, stages.download, stages.sources.intake; print({heavy} & set(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout == "set()\n"
 
@@ -153,7 +153,7 @@ BAD = {
     ),
     "duplicate id": Bad(
         _gt(lambda lines: [*lines, "2,1,20,20,8,16,1,1,1\n"]),
-        ("in/walk/gt/gt.txt:13", "id 1 stands twice in frame 2", "line 3", "delete one"),
+        ("in/walk/gt/gt.txt:13", "id 1 stands twice in frame 2", "gt.txt:3", "delete one"),
     ),
     "missing sequence": Bad(
         _missing_sequence, ("params.yaml:15: sources.footage.take.sequences", "no sequence `run`", "park, walk")

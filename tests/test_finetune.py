@@ -16,8 +16,8 @@ from stages.detectors import Architecture, build
 from stages.detectors.checkpoint import Card, load_card, load_detector, load_tensors, save_checkpoint
 from stages.errors import InputError
 from stages.files import sha256_of
+from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
 from stages.sequences.detections import read_detections
-from stages.sequences.mixture import MIXTURES, Manifest, write_mixture
 from tests.rectangles import boxes_of, write_params, write_source
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,7 +7,7 @@ import pytest
 
 from stages import mixture
 from stages.errors import InputError
-from stages.sequences.mixture import MIXTURES, Manifest, read_clips, read_manifest, write_mixture
+from stages.mixtures.mixture import MIXTURES, Manifest, read_clips, read_manifest, write_mixture
 from tests.rectangles import write_params, write_source
 
 SEQUENCES = {"a": ("train", 10, 10.0), "b": ("val", 8, 10.0), "c": ("test", 8, 10.0), "d": ("train", 6, 10.0)}

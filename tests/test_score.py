@@ -14,6 +14,7 @@ import pytest
 
 from stages import score, score_detections
 from stages.errors import InputError
+from stages.params.labels import MOTCHALLENGE_LABELS
 from stages.sequences.archive import SequenceInfo, write_archive
 from stages.sequences.index import write_index
 
@@ -92,9 +93,9 @@ def tree(tmp_path, monkeypatch):
     t1, t2, s1 = truth_of((1, 1), (2, 2), (3, 3)), truth_of((1, 1), (4, 2)), truth_of((1, 1), (2, 1), (5, 9))
     t1 = np.concatenate([t1, [[5, 9, 200, 100, 100, 90, 1, 4, 1]]])  # a region
     town = [write_sequence("town", *each) for each in (("t0", "train", t1), ("t1", "test", t1), ("t2", "test", t2))]
-    write_index(Path("data/sources/town"), town)
-    write_index(Path("data/sources/sky"), [write_sequence("sky", "s1", "test", s1)])
-    write_index(Path("data/sources/unused"), [write_sequence("unused", "u", "train", t2)])
+    write_index(Path("data/sources/town"), town, {1: "walker", 2: "car", 3: "poster", 4: "crowd"})
+    write_index(Path("data/sources/sky"), [write_sequence("sky", "s1", "test", s1)], {1: "walker", 9: "poster"})
+    write_index(Path("data/sources/unused"), [write_sequence("unused", "u", "train", t2)], MOTCHALLENGE_LABELS)
     found = t1[t1[:, 7] != 4]
     found[found[:, 7] == 3, 7] = 1  # the poster is taken for a person
     in_region = np.array([[5, 8, 220, 110, 20, 40, 1, 1, 1]])

@@ -12,6 +12,7 @@ from tracking_scenes import detections, scene
 
 from stages.errors import InputError
 from stages.params import load_params
+from stages.params.labels import WORLD_LABELS
 from stages.sequences.detections import write_detections
 from stages.sequences.index import write_index
 from stages.track import write_tracks
@@ -28,7 +29,7 @@ def project(tmp_path, monkeypatch) -> Path:
         folder = Path("data/sources", source)
         folder.mkdir(parents=True)
         sequence = scene(folder / "one.zip", fps=fps, length=12)
-        write_index(folder, [_row("one", "test", sequence), _row("seen", "train", sequence)])
+        write_index(folder, [_row("one", "test", sequence), _row("seen", "train", sequence)], WORLD_LABELS)
         table = detections(12, lambda f: [(40 + f, 50, 20, 40, 0.9, 1)])
         write_detections(Path("data/detections/stage1", source, "one.parquet"), table)
     return tmp_path

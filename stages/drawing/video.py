@@ -29,6 +29,9 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALL = 36  # pixels; boxes lower than this get their number alone
 _GOLDEN = 0.618034  # of the colour circle: steps of the golden ratio fill it evenly
 _TONES = ((0.9, 1.0), (0.55, 1.0), (0.9, 0.8), (0.4, 0.95), (0.75, 0.9))  # saturation and value
+# One thread, since x264's result depends on their number; no macroblock tree, which now and then gives other bytes for
+# the same frames.
+_X264 = {"crf": "23", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
 
 Colour = tuple[int, int, int]
 Point = tuple[int, int]
@@ -59,10 +62,10 @@ def write_video(
     rate = Fraction(sequence.info.fps).limit_denominator(1001)
     length = min(sequence.info.length, max(1, int(MAX_SECONDS * sequence.info.fps)))
     width, height, _ = output_size(sequence.info.width, sequence.info.height)
-    # +bitexact keeps the muxer's version out of the file; one thread, since x264's result depends on their number.
+    # +bitexact keeps the muxer's version out of the file.
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with replacing(path) as partial, av.open(str(partial), "w", format="mp4", options=options) as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast", "threads": "1"})
+        stream = container.add_stream("libx264", rate=rate, options=_X264)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.thread_count = 1
         for image in drawn_frames(sequence, tracks, classes, title, length):

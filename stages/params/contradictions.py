@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from stages.params.model import PRETRAINED, Params
-from stages.params.sources import ROLES, MotChallengeSource, WorldSource
+from stages.params.sources import ROLES, FileSource, WorldSource
 
 Finding = tuple[tuple, str, str]
 
@@ -35,27 +35,29 @@ def _classes(params: Params) -> Iterator[Finding]:
             yield ("classes", index), f"no source maps a class onto `{name}`", "map one in sources.NAME.classes"
 
 
-def _source_classes(params: Params, name: str, source: WorldSource | MotChallengeSource) -> Iterator[Finding]:
+def _source_classes(params: Params, name: str, source: WorldSource | FileSource) -> Iterator[Finding]:
     for native, target in source.classes.items():
         place = ("sources", name, "classes", native)
         if target not in (*params.classes, *ROLES):
             known = ", ".join((*params.classes, *ROLES))
             yield place, f"mapped to `{target}`, which is nothing", f"map it onto one of {known}"
-        if native not in source.labels.values():
-            known = ", ".join(dict.fromkeys(source.labels.values()))
+        labels = source.known_labels
+        if labels is not None and native not in labels.values():
+            known = ", ".join(dict.fromkeys(labels.values()))
             yield place, f"the source has no class `{native}`", f"its classes are {known}"
     if isinstance(source, WorldSource):
-        for native in set(source.labels.values()) - set(source.classes):
+        for native in set(source.known_labels.values()) - set(source.classes):
             yield ("sources", name, "classes"), f"class `{native}` is mapped to nothing", "add it"
 
 
-def _source_splits(name: str, source: WorldSource | MotChallengeSource) -> Iterator[Finding]:
+def _source_splits(name: str, source: WorldSource | FileSource) -> Iterator[Finding]:
     if isinstance(source, WorldSource):
         if not any(source.sequences.model_dump().values()):
             yield ("sources", name, "sequences"), "no sequence in any split", "ask for at least one"
         return
-    if source.splits is None and not source.ranges:
-        yield ("sources", name), "no split", "add `splits` (shares or lists of sequences) or `ranges`"
+    if isinstance(source.sha256, str | tuple) and len(source.hashes) != len(source.paths):
+        what = f"{len(source.hashes)} hashes for {len(source.paths)} paths"
+        yield ("sources", name, "sha256"), what, "give one for every path"
     if source.splits:
         yield from _split_shares(("sources", name, "splits"), source.splits)
     for sequence, ranges in source.ranges.items():

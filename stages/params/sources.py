@@ -7,31 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.params.base import Block, Count, Name, Positive, Sha256, Share, Text
+from stages.params.labels import MOTCHALLENGE_LABELS, WORLD_LABELS
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 
 # A source's class maps onto one of `classes`, or onto one of these roles.
 ROLES: tuple[str, ...] = ("distractor", "region", "drop")
-
-# MOT16, MOT17 and MOT20 number their classes so (arXiv:1603.00831, table 3); -1 is MOT15, which has people only.
-MOTCHALLENGE_LABELS: dict[int, str] = {
-    -1: "pedestrian",
-    1: "pedestrian",
-    2: "person_on_vehicle",
-    3: "car",
-    4: "bicycle",
-    5: "motorbike",
-    6: "non_motorized_vehicle",
-    7: "static_person",
-    8: "distractor",
-    9: "occluder",
-    10: "occluder_on_ground",
-    11: "occluder_full",
-    12: "reflection",
-    13: "crowd",
-}
-WORLD_LABELS: dict[int, str] = {1: "person", 2: "car", 3: "hidden"}
 
 
 class SplitCounts(Block):
@@ -57,15 +39,18 @@ class WorldSource(Block):
     classes: dict[Text, Text]
 
     @property
-    def labels(self) -> dict[int, str]:
+    def known_labels(self) -> dict[int, str]:
         """Class number in gt.txt to the class's own name."""
         return WORLD_LABELS
 
 
 class Take(Block):
-    """What is fetched of a source: which sequences, how many frames of each, every how many-th frame."""
+    """What is fetched of a source: which sequences, how many frames of each, every how many-th frame.
 
-    sequences: tuple[Text, ...] | None = None
+    A number of sequences takes the first so many in the order of a hash of their names: a larger one only adds.
+    """
+
+    sequences: tuple[Text, ...] | Count | None = None
     frames: Count | None = None
     stride: Count = 1
 
@@ -77,21 +62,47 @@ class Range(Block):
     split: Split
 
 
-class MotChallengeSource(Block):
-    """MOTChallenge sequences in a folder or a ZIP, local, over HTTPS or in S3."""
+class FileSource(Block):
+    """Tracking data in files, whatever their format: local, over HTTPS or in S3, in folders, ZIPs or single files."""
 
-    format: Literal["motchallenge"]
-    path: Text
-    sha256: Sha256 | None = None
+    path: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
+    sha256: Sha256 | tuple[Sha256, ...] | None = None  # one for every path
     endpoint_url: Text | None = None
     anonymous: bool = False
-    fps: Positive | None = None
-    labels: dict[int, Text] = MOTCHALLENGE_LABELS
+    fps: Positive | None = None  # where the data does not say it, or says it wrong
     classes: dict[Text, Text]
-    splits: dict[Split, Share | tuple[Text, ...]] | None = None
+    splits: dict[Split, Share | tuple[Text, ...]] | None = None  # None: the source's own
     ranges: dict[Text, dict[Name, Range]] = Field(default_factory=dict)
     gap: Annotated[int, Field(ge=0)] = 0
     take: Take = Take()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All of `path`."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+    @property
+    def hashes(self) -> tuple[str | None, ...]:
+        """The sha256 of every path, None where params.yaml gives none."""
+        given = (self.sha256,) if isinstance(self.sha256, str) else self.sha256
+        return given or (None,) * len(self.paths)
+
+    @property
+    def known_labels(self) -> dict[int, str] | None:
+        """Class number to name where the format fixes them; None: the data says it."""
+        return None
+
+
+class MotChallengeSource(FileSource):
+    """MOTChallenge sequences: MOT15, MOT16, MOT17, MOT20, DanceTrack, SportsMOT and whatever is laid out like them."""
+
+    format: Literal["motchallenge"]
+    labels: dict[int, Text] = MOTCHALLENGE_LABELS
+
+    @property
+    def known_labels(self) -> dict[int, str]:
+        """Those of params.yaml."""
+        return self.labels
 
 
 Source = Annotated[WorldSource | MotChallengeSource, Field(discriminator="format")]

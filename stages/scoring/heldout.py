@@ -11,7 +11,7 @@ import numpy as np
 from stages.errors import InputError
 from stages.params import Params
 from stages.sequences.annotations import purposes
-from stages.sequences.index import SOURCES, open_sequence, read_index
+from stages.sequences.index import SOURCES, open_sequence, read_index, read_labels
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class HeldOut:
 
 def held_out(params: Params, source: str, root: Path = SOURCES) -> Iterator[HeldOut]:
     """The test sequences of ``source``, by name; raises `InputError` for a class number that is mapped to nothing."""
-    entry = params.sources[source]
+    entry, labels = params.sources[source], read_labels(source, root)
     for name in read_index(source, "test", root)["sequence"]:
         sequence = open_sequence(source, name, root)
         gt, where = sequence.gt(), f"{sequence.path}: gt/gt.txt"
         sequence.close()
         try:
-            roles = purposes(gt, entry.labels, entry.classes, params.classes)
+            roles = purposes(gt, labels, entry.classes, params.classes)
         except KeyError as error:
             what = f"class {error.args[0]} is mapped to nothing"
             raise InputError(where, what, f"map it in params.yaml: sources.{source}.classes") from None

@@ -1,1 +1,1 @@
-"""What a sequence is, the formats it comes in, and the clips that training reads."""
+"""What a sequence is on disk: archives, annotations, detections and tracks."""

@@ -22,22 +22,23 @@ def parse_gt(text: str, where: str) -> np.ndarray:
     Boxes are in pixels. MOT15's ten columns end in world coordinates, not in class and visibility: those rows
     get class -1 and visibility 1. Raises `InputError` naming the line.
     """
-    rows = [_parse_row(line, f"{where}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not rows:
+    lines = [(number, line.split(",")) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
         raise InputError(where, "holds no boxes", "fetch the file again, or leave the sequence out")
-    return np.array(rows, dtype=np.float64)
+    columns = len(lines[0][1])
+    return np.array([_parse_row(fields, columns, f"{where}:{number}") for number, fields in lines], dtype=np.float64)
 
 
-def _parse_row(line: str, where: str) -> list[float]:
-    fields = line.split(",")
-    if len(fields) not in (9, 10):
-        raise InputError(where, f"{len(fields)} columns, not 9 or 10", "fetch the file again: it may be half-written")
+def _parse_row(fields: list[str], columns: int, where: str) -> list[float]:
+    if columns not in (9, 10) or len(fields) != columns:
+        wanted = "9 or 10" if columns not in (9, 10) else f"{columns} as in the lines before"
+        raise InputError(where, f"{len(fields)} columns, not {wanted}", "fetch the file again: it may be half-written")
     try:
         values = [float(field) for field in fields]
     except ValueError:
-        raise InputError(where, f"not numbers: {line[:60]!r}", "correct the line") from None
+        raise InputError(where, f"not numbers: {','.join(fields)[:60]!r}", "correct the line") from None
     if not np.isfinite(values).all():
-        raise InputError(where, f"not finite: {line[:60]!r}", "correct the line")
+        raise InputError(where, f"not finite: {','.join(fields)[:60]!r}", "correct the line")
     return values if len(fields) == 9 else [*values[:7], -1.0, 1.0]
 
 

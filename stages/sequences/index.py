@@ -1,14 +1,16 @@
-"""A source on disk: `data/sources/SOURCE/` with one archive per sequence and index.csv."""
+"""A source on disk: `data/sources/SOURCE/` with one archive per sequence, index.csv and labels.json."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.errors import InputError
-from stages.files import write_text
+from stages.files import write_json, write_text
 from stages.params import Params
 from stages.sequences.archive import Sequence
 
@@ -19,13 +21,22 @@ COLUMNS = ["sequence", "split", "frames", "fps", "width", "height", "boxes", "id
 SOURCES = Path("data/sources")
 
 
-def write_index(folder: Path, rows: list[dict]) -> None:
-    """Write index.csv, one row per sequence, sorted by name."""
+def write_index(folder: Path, rows: list[dict], labels: Mapping[int, str]) -> None:
+    """Write index.csv, one row per sequence, sorted by name, and labels.json: class numbers to the source's names."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(sorted(rows, key=lambda row: row["sequence"]))
     write_text(folder / "index.csv", text.getvalue())
+    write_json(folder / "labels.json", {str(number): labels[number] for number in sorted(labels)})
+
+
+def read_labels(source: str, root: Path = SOURCES) -> dict[int, str]:
+    """The source's own names of the class numbers in its ground truth."""
+    path = root / source / "labels.json"
+    if not path.exists():
+        raise InputError(str(path), "no such file", f"run `dvc repro download@{source}`")
+    return {int(number): name for number, name in json.loads(path.read_text()).items()}
 
 
 def read_index(source: str, split: str | None = None, root: Path = SOURCES) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from stages.detectors.frames import GREY
+from stages.mixtures.clips import Targets
 from stages.params.stage import Augment
-from stages.sequences.clips import Targets
 
 _LEAST_SIDE = 2.0  # pixels: a smaller piece of an object at the border is no target
 _LEAST_SHARE = 0.1  # of an object's area that must stay in the frame

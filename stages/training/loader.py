@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stages.detectors.base import Batch
 from stages.detectors.frames import resized, stacked
 from stages.errors import InputError
+from stages.mixtures.clips import ClipReader, Targets
+from stages.mixtures.mixing import Clip
 from stages.params.stage import Augment
-from stages.sequences.clips import ClipReader, Targets
-from stages.sequences.mixing import Clip
 from stages.sequences.seeds import generator
 from stages.training.augment import augment_clip
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from stages.detectors import Detector
 from stages.detectors.frames import detect
+from stages.mixtures.clips import ClipReader, Targets
+from stages.mixtures.mixing import Clip
 from stages.scoring.detection import Detections, Truth, mean_average_precision
-from stages.sequences.clips import ClipReader, Targets
-from stages.sequences.mixing import Clip
 
 # COCO's evaluation wants every box that might count, hence a score threshold near 0.
 _MIN_SCORE, _NMS_IOU, _MAX_OBJECTS = 0.001, 0.7, 300

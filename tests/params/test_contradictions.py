@@ -83,7 +83,7 @@ ROWS = [
     ({"sources/mot/labels": {1: "pedestrian"}}, "sources.mot.classes.car: the source has no class `car`"),
     ({"sources/street/classes/hidden": ABSENT}, "sources.street.classes: class `hidden` is mapped to nothing: add it"),
     ({"sources/street/sequences": {}}, "sources.street.sequences: no sequence in any split"),
-    ({"sources/mot/splits": ABSENT}, "sources.mot: no split: add `splits`"),
+    ({"sources/mot/sha256": ["0" * 64, "1" * 64]}, "sources.mot.sha256: 2 hashes for 1 paths: give one for every path"),
     ({"sources/mot/splits": {"train": 0.5, "test": 0.6}}, "sources.mot.splits: the shares sum to 1.1"),
     ({"sources/mot/splits": {"train": 0.5, "test": ["b"]}}, "sources.mot.splits: shares and lists are mixed"),
     ({"sources/mot/splits": {"train": ["a"], "test": ["a"]}}, "sources.mot.splits: sequence `a` stands in two splits"),

@@ -27,7 +27,7 @@ def test_mot15s_ten_columns_end_in_world_coordinates():
     [
         ("", "gt.txt: holds no boxes"),
         ("\n \n", "gt.txt: holds no boxes"),
-        ("1,1,2,3,4,5,1,1,1\n1,1,2,3", "gt.txt:2: 4 columns, not 9 or 10"),
+        ("1,1,2,3,4,5,1,1,1\n1,1,2,3", "gt.txt:2: 4 columns, not 9 as in the lines before"),
         ("1,1,2,3,4,5,1,1,\n", "gt.txt:1: not numbers"),
         ("1,1,2,3,4,inf,1,1,1\n", "gt.txt:1: not finite"),
     ],

@@ -17,7 +17,7 @@ def row(sequence: str, split: str) -> dict:
 
 
 def test_rows_are_sorted_and_read_back(tmp_path: Path):
-    write_index(tmp_path / "town", [row("b", "test"), row("007", "train")])
+    write_index(tmp_path / "town", [row("b", "test"), row("007", "train")], {1: "person"})
     assert (tmp_path / "town/index.csv").read_text() == (
         "sequence,split,frames,fps,width,height,boxes,ids,sha256\n"
         f"007,train,1,7.5,64,48,1,1,{'0' * 64}\nb,test,1,7.5,64,48,1,1,{'0' * 64}\n"

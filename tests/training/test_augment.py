@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stages.mixtures.clips import Targets
 from stages.params.stage import Augment
-from stages.sequences.clips import Targets
 from stages.training.augment import augment_clip, move_targets
 
 WIDTH, HEIGHT = 160, 96

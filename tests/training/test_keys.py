@@ -17,8 +17,8 @@ from stages import finetune, mixture
 from stages.detectors import Batch
 from stages.detectors.checkpoint import MODELS, Card, save_checkpoint
 from stages.errors import InputError
+from stages.mixtures.mixture import MIXTURES, Manifest, read_clips, write_mixture
 from stages.params import Stage
-from stages.sequences.mixture import MIXTURES, Manifest, read_clips, write_mixture
 from stages.training.loop import Outcome, Trainer
 from tests.rectangles import write_params, write_source
 from tests.stub_detector import ARCHITECTURE, Script, StubDetector

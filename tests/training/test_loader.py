@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from stages.errors import InputError
+from stages.mixtures.clips import ClipReader
+from stages.mixtures.mixing import Clip
+from stages.mixtures.mixture import Manifest, SourceMeaning
 from stages.params.stage import Augment
-from stages.sequences.clips import ClipReader
-from stages.sequences.mixing import Clip
-from stages.sequences.mixture import Manifest, SourceMeaning
 from stages.training.loader import ClipSamples, RunOrder, collate, make_loader
 from tests.rectangles import CLASSES, boxes_of, write_source
 

@@ -1,0 +1,1 @@
+"""The formats that tracking data comes in, one module each."""

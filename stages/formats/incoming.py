@@ -1,0 +1,100 @@
+"""What every format's reader gives: the sequences of a source, as their annotations describe them.
+
+A reader is a module of this package with one function, ``find(tree, source) -> Listing``. It reads annotations and no
+frame, so that of a remote archive only what is taken has to travel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+import numpy as np
+
+from stages.errors import InputError
+from stages.formats.frames import Frames
+from stages.params import FileSource
+from stages.transport.tree import Tree
+
+_SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"} | {
+    "test": "test",
+    "testing": "test",
+}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the annotations say of the frames: ``fact`` is ``value``, written at ``where`` under ``key``."""
+
+    where: str
+    key: str
+    value: str
+    fact: Literal["count", "width", "height"]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A sequence whose frames are not read yet.
+
+    ``gt`` is (N, 9) as `annotations.parse_gt` has it: frames count from 1 in the order of ``frames``, classes are the
+    keys of `Listing.labels`. ``at`` gives a row's place for a message (file and line, or file and key); ``gt_file``
+    is the file that they stand in.
+    """
+
+    name: str
+    fps: float
+    frames: Frames
+    gt: np.ndarray
+    at: Callable[[int], str]
+    gt_file: str
+    claims: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sequence that a source has: its own split, if the source says one, and how to read its annotations."""
+
+    read: Callable[[], Incoming]
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All sequences of a source by name, and the names of its class numbers, as the source calls them."""
+
+    entries: dict[str, Entry]
+    labels: dict[int, str]
+
+
+def find_sequences(tree: Tree, source: FileSource) -> Listing:
+    """List ``tree`` by the reader of `sources.NAME.format`; raises `InputError`."""
+    return import_module(f"stages.formats.{source.format}").find(tree, source)
+
+
+def add_entry(entries: dict[str, Entry], name: str, entry: Entry, where: str) -> None:
+    """Add one sequence; raises `InputError` for a name that is no file name, and for a second of one name."""
+    if not _NAME.fullmatch(name):
+        raise InputError(where, f"{name!r} is no name for a file", "use letters, digits, `.`, `_` and `-`")
+    if name.lower() in {other.lower() for other in entries}:
+        raise InputError(where, f"a second sequence named {name}", "rename one of the two")
+    entries[name] = entry
+
+
+def official_split(path: str) -> str | None:
+    """The split that a source names in a folder of ``path``: train, val or test; None where it names none."""
+    for part in reversed(path.lower().split("/")):
+        if part in _SPLIT_FOLDERS:
+            return _SPLIT_FOLDERS[part]
+    return None
+
+
+def text_of(tree: Tree, path: str) -> str:
+    """A text file of the tree; raises `InputError`."""
+    try:
+        return tree.read(path).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(tree.where(path), "not text", "fetch the file again") from None

@@ -1,0 +1,92 @@
+"""MOTChallenge sequences as they come, read from a folder or a ZIP and checked.
+
+A sequence is a folder with `gt/gt.txt`, frames in `img1/` (or where seqinfo.ini says, or one video file) and
+`seqinfo.ini`. Lengths and sizes that seqinfo.ini has wrong are corrected with a warning.
+"""
+
+from __future__ import annotations
+
+import configparser
+from functools import partial
+from pathlib import PurePosixPath
+
+from stages.errors import InputError
+from stages.formats.frames import open_frames
+from stages.formats.incoming import Claim, Entry, Incoming, Listing, add_entry, official_split, text_of
+from stages.params import MotChallengeSource
+from stages.sequences.annotations import parse_gt
+from stages.transport.fetch import is_safe
+from stages.transport.tree import Tree, join
+
+GT = "gt/gt.txt"  # a folder that holds this file is a sequence
+
+
+def find(tree: Tree, source: MotChallengeSource) -> Listing:
+    """The sequences in ``tree``; see `incoming`. Raises `InputError`.
+
+    A sequence is called as its seqinfo.ini says, else as its folder.
+    """
+    entries: dict[str, Entry] = {}
+    for folder in _folders(tree):
+        name = _seqinfo(tree, folder).get("name", "").strip() or PurePosixPath(folder or tree.shown).stem
+        entry = Entry(partial(_read, tree, name, folder, source), official_split(folder))
+        add_entry(entries, name, entry, tree.where(folder).rstrip("/ :"))
+    if not entries:
+        raise InputError(tree.shown, f"no sequence in it: no folder holds {GT}", "correct `path`")
+    return Listing(dict(sorted(entries.items())), dict(source.labels))
+
+
+def _folders(tree: Tree) -> list[str]:
+    """The folders that hold `gt/gt.txt`, at any depth, sorted."""
+    found = [path.removesuffix(GT).rstrip("/") for path in tree.files() if path == GT or path.endswith(f"/{GT}")]
+    return sorted(found)
+
+
+def _read(tree: Tree, name: str, folder: str, source: MotChallengeSource) -> Incoming:
+    """Read the annotations of the sequence in ``folder``."""
+    seqinfo = _seqinfo(tree, folder)
+    where = tree.where(join(folder, "seqinfo.ini"))
+    image_folder = seqinfo.get("imDir", "img1").strip("/") or "img1"
+    if not is_safe(image_folder):
+        raise InputError(where, f"imDir leads out of the sequence: {image_folder!r}", "correct imDir")
+    gt_file = tree.where(join(folder, GT))
+    text = text_of(tree, join(folder, GT))
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    facts = {"seqLength": "count", "imWidth": "width", "imHeight": "height"}
+    return Incoming(
+        name=name,
+        fps=source.fps or _frame_rate(seqinfo, where),
+        frames=open_frames(tree, folder, image_folder),
+        gt=parse_gt(text, gt_file),
+        at=lambda row: f"{gt_file}:{lines[row]}",
+        gt_file=gt_file,
+        claims=tuple(Claim(where, key, seqinfo[key], fact) for key, fact in facts.items() if key in seqinfo),
+    )
+
+
+def _seqinfo(tree: Tree, folder: str) -> configparser.SectionProxy | dict[str, str]:
+    """The section of seqinfo.ini, empty where there is no such file."""
+    if "seqinfo.ini" not in tree.names(folder):
+        return {}
+    path = join(folder, "seqinfo.ini")
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text_of(tree, path))
+        return parser["Sequence"]
+    except (configparser.Error, KeyError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{tree.where(path)}:{line}" if line else tree.where(path)
+        raise InputError(where, "no [Sequence] section with key=value lines", "fetch the file again") from None
+
+
+def _frame_rate(seqinfo: configparser.SectionProxy | dict[str, str], where: str) -> float:
+    remedy = "set the source's `fps` in params.yaml"
+    if "frameRate" not in seqinfo:
+        raise InputError(where, "no frame rate (frameRate)", remedy)
+    try:
+        fps = float(seqinfo["frameRate"])
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps <= 10_000:
+        raise InputError(where, f"frameRate is no frame rate: {seqinfo['frameRate']!r}", remedy)
+    return fps

@@ -1,0 +1,1 @@
+"""Which clips a curriculum stage sees, and how they are read."""
