@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import trackeval
 
-from stages.params.sources import MOTCHALLENGE_LABELS
+from stages.params.labels import MOTCHALLENGE_LABELS
 from stages.scoring.metrics import over_sequences, score_sequence
 from stages.sequences.annotations import format_gt, parse_gt, purposes
 from stages.sequences.tracks import read_tracks

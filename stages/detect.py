@@ -16,7 +16,7 @@ from stages.errors import run_stage
 from stages.files import replacing
 from stages.params import load_params
 from stages.sequences.detections import DETECTIONS, write_detections
-from stages.sequences.index import open_sequence, test_sequences
+from stages.sequences.index import open_sequence, require_whole_split, test_sequences, test_sources
 
 
 def main(checkpoint: str) -> None:
@@ -26,6 +26,8 @@ def main(checkpoint: str) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     detector, card = load_detector(MODELS / checkpoint, device)
     class_map = ClassMap(card.architecture.classes, params.classes, f"models/{checkpoint}")
+    for source in test_sources(params):
+        require_whole_split(source, "test")
     with replacing(DETECTIONS / checkpoint) as partial:
         for source, name in test_sequences(params):
             sequence = open_sequence(source, name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stages.drawing import results as res
 from stages.drawing import tables as tab
 from stages.errors import run_stage
-from stages.files import replacing, write_json
+from stages.files import replacing, write_json, write_table
 from stages.params import Params, load_params
 from stages.sequences.index import open_sequence, test_sequences
 from stages.sequences.tracks import TRACKS, read_tracks
@@ -34,10 +34,10 @@ def write_plots(params: Params, results: list[res.Result]) -> None:
 
     training, alpha = tab.training_table(params), tab.alpha_table(params)
     hota, forgetting = tab.hota_table(results), tab.forgetting_table(params, results)
-    tab.write_table(tab.PLOTS / "training.csv", tab.TRAINING_COLUMNS, training)
-    tab.write_table(tab.PLOTS / "hota.csv", tab.HOTA_COLUMNS, hota)
-    tab.write_table(tab.PLOTS / "hota_alpha.csv", tab.ALPHA_COLUMNS, alpha)
-    tab.write_table(tab.PLOTS / "forgetting.csv", tab.FORGETTING_COLUMNS, forgetting)
+    write_table(tab.PLOTS / "training.csv", tab.TRAINING_COLUMNS, training)
+    write_table(tab.PLOTS / "hota.csv", tab.HOTA_COLUMNS, hota)
+    write_table(tab.PLOTS / "hota_alpha.csv", tab.ALPHA_COLUMNS, alpha)
+    write_table(tab.PLOTS / "forgetting.csv", tab.FORGETTING_COLUMNS, forgetting)
     checkpoints = params.evaluation.checkpoints
     trained = {name: res.trained_on(params, name) for name in checkpoints}
     own = {name: res.own_sources(params, name) for name in checkpoints}

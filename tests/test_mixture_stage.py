@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import csv
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,7 @@ from stages.errors import InputError
 from stages.mixtures.mixture import MIXTURES, Manifest, read_clips, read_manifest, write_mixture
 from tests.rectangles import write_params, write_source
 
+ROOT = Path(__file__).resolve().parent.parent
 SEQUENCES = {"a": ("train", 10, 10.0), "b": ("val", 8, 10.0), "c": ("test", 8, 10.0), "d": ("train", 6, 10.0)}
 
 
@@ -47,10 +54,70 @@ def test_two_stages_and_their_replay(project: Path):
         assert {clip.sequence for clip in read_clips(MIXTURES / stage, "train")} <= {"a", "d"}
         assert {clip.sequence for clip in read_clips(MIXTURES / stage, "val")} == {"b"}
     summary = json.loads(Path("metrics/mixture/stage2.json").read_text())
-    assert summary["street"] == {
-        "train": {"frames": 2, "person": 2, "car": 2},
-        "val": {"frames": 2, "person": 2, "car": 2},
+    # 10 frames a second, single frames: 0.1 s each
+    assert summary == {
+        "air": {"frames": 6, "seconds": 0.6, "ids": 4, "boxes": {"person": 6, "car": 6}},
+        "street": {"frames": 2, "seconds": 0.2, "ids": summary["street"]["ids"], "boxes": {"person": 2, "car": 2}},
     }
+    with (MIXTURES / "stage2/summary.csv").open() as file:
+        rows = {(row["source"], row["split"]): row for row in csv.DictReader(file)}
+    assert [(*key, row["frames"], row["boxes_car"]) for key, row in rows.items()] == [
+        ("air", "train", "6", "6"),
+        ("air", "val", "2", "2"),
+        ("street", "train", "2", "2"),
+        ("street", "val", "2", "2"),
+    ]
+
+
+def test_shares_with_replay_give_exactly_the_whole(project: Path):
+    mixture.main("stage1")
+    changes = {"sources": {"air": {"share": 1.0}}, "frames": 13, "replay": 0.4}  # 5.2 frames are replayed
+    write_params(project, {f"stage2.mixture.{key}": value for key, value in changes.items()})
+    mixture.main("stage2")
+    assert _frames("stage2") == {"air": 8, "street": 5}
+
+
+def test_replay_reaches_back_over_several_stages(project: Path):
+    source = write_params(project).sources["street"].model_dump(mode="json", exclude={"labels"})
+    write_source(project, "sea", SEQUENCES)
+    stage = {"mixture": {"sources": {"sea": {"frames": 10}}, "replay": 0.375, "validation_frames": 6}}
+    stage |= {"epochs": 1, "lr": 0.1, "memory": {"batch": 1, "image_size": 64}}
+    write_params(project, {"sources.sea": source, "curriculum.stage3": {"after": "stage2"}, "stage3": stage})
+    for name in ("stage1", "stage2", "stage3"):
+        mixture.main(name)
+    assert _frames("stage3") == {"sea": 10, "street": 3, "air": 3}
+    assert _frames("stage3", "val") == {"sea": 2, "street": 2, "air": 2}
+    assert read_manifest(MIXTURES / "stage3").seen == ("street", "air", "sea")
+
+
+def _run(project: Path, stage: str, hash_seed: str) -> dict[str, bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed}
+    subprocess.run([sys.executable, "-m", "stages.mixture", stage], cwd=project, env=environment, check=True)
+    written = [*sorted((MIXTURES / stage).iterdir()), Path(f"metrics/mixture/{stage}.json")]
+    return {path.name: path.read_bytes() for path in written}
+
+
+def test_row_order_and_hash_seed_change_no_byte(project: Path):
+    balance = {"stage1.mixture.balance": {"classes": 1.0, "sizes": 0.5}, "stage1.mixture.clip_length": 2}
+    write_params(project, balance | {"stage1.mixture.intervals": [0.1, 0.2]})
+    first = _run(project, "stage1", "1")
+    index = Path("data/sources/street/index.csv")
+    header, *rows = index.read_text().splitlines()
+    index.write_text("\n".join([header, *reversed(rows)]) + "\n")
+    assert _run(project, "stage1", "2") == first
+    assert set(first) == {"clips.csv", "manifest.json", "summary.csv", "stage1.json"}
+
+
+def test_a_training_frame_that_another_source_tests_on_is_refused(project: Path):
+    shutil.copy("data/sources/street/a.zip", "data/sources/air/c.zip")  # what `street` trains on, `air` tests on
+    write_params(project, {"stage1.mixture.sources.street.frames": 16})  # all that there is
+    with pytest.raises(InputError) as caught:
+        mixture.main("stage1")
+    place, message = str(caught.value).split(" stage1.mixture.sources: ")
+    assert re.fullmatch(r"params\.yaml:\d+:", place)
+    same = "`street/a` (train) and `air/c` (test) hold the same frames (10, the first are 1 and 1)"
+    assert message.startswith(f"{same}: leave one of the two out of its source")
+    assert not (MIXTURES / "stage1").exists()
 
 
 def test_same_params_same_bytes_and_another_source_changes_nothing(project: Path):
@@ -92,7 +159,7 @@ def test_a_class_that_no_training_frame_shows(project: Path):
     assert not (MIXTURES / "stage1").exists()
     write_params(project, {"stage1.mixture.lacks": ["car"]})
     mixture.main("stage1")
-    assert json.loads(Path("metrics/mixture/stage1.json").read_text())["street"]["train"]["car"] == 0
+    assert json.loads(Path("metrics/mixture/stage1.json").read_text())["street"]["boxes"]["car"] == 0
 
 
 def test_a_class_that_is_said_to_lack_and_does_not(project: Path):

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from stages.drawing.style import colour, line, new_figure, quiet_grid, save, settings
 from stages.drawing.tables import Table
+from stages.style import colour, line, new_figure, quiet_grid, save, settings
 
 _TRAINING = (("loss", "training loss"), ("mAP", "validation mAP"), ("lr", "learning rate"))
 

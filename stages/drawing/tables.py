@@ -6,12 +6,10 @@ Reads plots/training/STAGE.csv (written by finetune) and plots/scores/CHECKPOINT
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 
 from stages.drawing.results import SCORES, Result, first_tracker
 from stages.errors import InputError
-from stages.files import write_text
 from stages.params import Params
 
 PLOTS = Path("plots")
@@ -59,15 +57,6 @@ def alpha_table(params: Params, root: Path = PLOTS) -> Table:
     return table
 
 
-def write_table(path: Path, columns: tuple[str, ...], table: Table) -> None:
-    """Write ``table`` as CSV in one step: numbers to 6 digits, None as an empty field."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_format(row.get(name)) for name in columns] for row in table)
-    write_text(path, text.getvalue())
-
-
 def _read(path: Path, columns: tuple[str, ...]) -> Table:
     """The rows of a CSV file: numbers as floats, empty fields as None, columns that it lacks as None."""
     try:
@@ -89,9 +78,3 @@ def _parse(field: str | None) -> object:
         return float(field)
     except ValueError:
         return field
-
-
-def _format(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -49,6 +50,14 @@ class Frames(ABC):
     def encoded(self, numbers: range) -> Iterator[bytes]:
         """The frames ``numbers`` as image files, each checked, all of one size; raises `InputError` naming the file."""
 
+    def decode(self, number: int, size: tuple[int, int]) -> bytes:
+        """One frame as an image file that was decoded to its last pixel, which `encoded` does not do.
+
+        Raises `InputError`: a `DamagedImage` where the frame only passes for whole.
+        """
+        [content] = self.encoded(range(number, number + 1))
+        return _decoded(_checked(content, f"frame {number}", size)[0], f"frame {number}")
+
 
 def open_frames(tree: Tree, folder: str, image_folder: str) -> Frames:
     """The images in ``image_folder`` of the sequence ``folder``, or else the one video file in ``folder``."""
@@ -63,9 +72,17 @@ def open_frames(tree: Tree, folder: str, image_folder: str) -> Frames:
     raise InputError(tree.where(folder), what, "put frames there, or one video file beside gt/")
 
 
+def image_frames(tree: Tree, folder: str, first: int = 1) -> ImageFrames:
+    """The images in ``folder``, whose names count from ``first``; raises `InputError`."""
+    names = [name for name in tree.names(folder) if has_suffix(name, IMAGES)]
+    if not names:
+        raise InputError(tree.where(folder), "no images in it", "put the frames there, or leave the sequence out")
+    return ImageFrames(tree, numbered(tree, folder, names, first))
+
+
 def has_suffix(name: str, suffixes: tuple[str, ...]) -> bool:
     """Whether a file's name ends in one of ``suffixes``, in any case, and is not hidden."""
-    return PurePosixPath(name).suffix.lower() in suffixes and not name.startswith(".")
+    return name.lower().endswith(suffixes) and not name.startswith(".")
 
 
 class ImageFrames(Frames):
@@ -92,15 +109,20 @@ class ImageFrames(Frames):
     def encoded(self, numbers: range) -> Iterator[bytes]:
         """The files' own bytes, see `Frames`."""
         size = self.size(numbers[0])
-        return in_order(lambda number: self._frame(number, size), numbers)
+        return (self._frame(number, size) for number in numbers)  # threads would cost more than they bring
+
+    def decode(self, number: int, size: tuple[int, int]) -> bytes:
+        """A file's own bytes, see `Frames`."""
+        path = self._paths[number - 1]
+        return _decoded(_checked(self._tree.read(path), self._tree.where(path), size)[0], self._tree.where(path))
 
     def _frame(self, number: int, size: tuple[int, int]) -> bytes:
         path = self._paths[number - 1]
         return _checked(self._tree.read(path), self._tree.where(path), size)[0]
 
 
-def numbered(tree: Tree, folder: str, names: list[str]) -> list[str]:
-    """The files' paths in the order of the numbers that their names end in: 1, 2, 3, ... with one suffix."""
+def numbered(tree: Tree, folder: str, names: list[str], first: int = 1) -> list[str]:
+    """The files' paths in the order of the numbers that their names end in: ``first``, one more, ..., one suffix."""
     by_number: dict[int, str] = {}
     suffix = PurePosixPath(names[0]).suffix.lower()
     for name in names:
@@ -112,11 +134,12 @@ def numbered(tree: Tree, folder: str, names: list[str]) -> list[str]:
             raise InputError(where, f"not {suffix} as the frames before it", "keep to one image format in a sequence")
         if by_number.setdefault(int(digits[0]), name) != name:
             raise InputError(where, f"frame {int(digits[0])} stands twice", "delete one of the two")
-    for number in range(1, len(names) + 1):
+    wanted = range(first, first + len(names))
+    for number in wanted:
         if number not in by_number:
             what = f"frame {number} is missing; frames reach {max(by_number)}"
-            raise InputError(tree.where(folder), what, "fetch it again; frames count from 1 without gaps")
-    return [join(folder, by_number[number]) for number in range(1, len(names) + 1)]
+            raise InputError(tree.where(folder), what, f"fetch it again; frames count from {first} without gaps")
+    return [join(folder, by_number[number]) for number in wanted]
 
 
 def _checked(content: bytes, where: str, size: tuple[int, int] | None) -> tuple[bytes, tuple[int, int]]:
@@ -140,6 +163,32 @@ def _checked(content: bytes, where: str, size: tuple[int, int] | None) -> tuple[
     if rotation != 1:
         raise InputError(where, "turned by an EXIF tag, which boxes do not follow", "turn the pixels, drop the tag")
     return content, found
+
+
+class DamagedImage(InputError):
+    """An image that has a header, a size and an end, and between them less than it should."""
+
+
+def _decoded(content: bytes, where: str) -> bytes:
+    """``content``, an image that `_checked` let pass, once it is decoded; raises `DamagedImage`.
+
+    libjpeg, and with it Pillow and OpenCV, makes up grey for the data that a JPEG lacks and goes on; FFmpeg, asked to
+    be strict, does not.
+    """
+    import av
+    from PIL import Image
+
+    try:
+        if content[:2] == b"\xff\xd8":
+            codec = av.CodecContext.create("mjpeg", "r")
+            codec.options, codec.thread_count = {"err_detect": "explode"}, 1
+            codec.decode(av.Packet(content))
+        else:
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+    except (av.error.InvalidDataError, OSError, SyntaxError, ValueError):
+        raise DamagedImage(where, "damaged: the image holds too little for its size", "fetch the file again") from None
+    return content
 
 
 class VideoFrames(Frames):
@@ -172,18 +221,34 @@ class VideoFrames(Frames):
         """The video's size in pixels, see `Frames`."""
         return self._checked[1]
 
+    @property
+    def fps(self) -> float | None:
+        """The frame rate that the container states, in frames a second; None where it states none."""
+        with self._stream() as stream:
+            rate = stream.average_rate or stream.guessed_rate
+        return float(rate) if rate else None
+
     def _decoded(self) -> Iterator:
         """PyAV's frames, first to last."""
+        with self._stream() as stream:
+            stream.thread_type = "AUTO"
+            yield from stream.container.decode(stream)
+
+    @contextmanager
+    def _stream(self) -> Iterator:
+        """The container's first video stream, open."""
         import av
 
         with self._tree.open(self._path) as file:
             try:
                 with av.open(file) as container:
-                    stream = container.streams.video[0]
-                    stream.thread_type = "AUTO"
-                    yield from container.decode(stream)
+                    yield container.streams.video[0]
             except (av.error.FFmpegError, IndexError):
                 raise InputError(self._tree.where(self._path), "broken video", "fetch the video again") from None
+
+    def decode(self, number: int, size: tuple[int, int]) -> bytes:
+        """Nothing: every frame was decoded to be counted, see `Frames`."""
+        return b""
 
     def encoded(self, numbers: range) -> Iterator[bytes]:
         """JPEGs, see `Frames`."""

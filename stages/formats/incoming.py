@@ -6,11 +6,13 @@ frame, so that of a remote archive only what is taken has to travel.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,7 +44,8 @@ class Incoming:
 
     ``gt`` is (N, 9) as `annotations.parse_gt` has it: frames count from 1 in the order of ``frames``, classes are the
     keys of `Listing.labels`. ``at`` gives a row's place for a message (file and line, or file and key); ``gt_file``
-    is the file that they stand in.
+    is the file that they stand in. ``normalised``: boxes are in shares of the frame's width and height, not in pixels.
+    A sequence of one frame may show no box: that is what a still image of an empty street is for.
     """
 
     name: str
@@ -52,14 +55,19 @@ class Incoming:
     at: Callable[[int], str]
     gt_file: str
     claims: tuple[Claim, ...] = ()
+    normalised: bool = False
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A sequence that a source has: its own split, if the source says one, and how to read its annotations."""
+    """A sequence that a source has: how to read its annotations, and its own split, if the source says one.
+
+    ``group``: sequences of one group show the same people or frames, and belong into one split.
+    """
 
     read: Callable[[], Incoming]
     split: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,16 @@ class Listing:
     entries: dict[str, Entry]
     labels: dict[int, str]
 
+    @property
+    def splits(self) -> dict[str, str | None]:
+        """Every sequence's own split."""
+        return {name: entry.split for name, entry in self.entries.items()}
+
+    @property
+    def groups(self) -> dict[str, str | None]:
+        """Every sequence's group."""
+        return {name: entry.group for name, entry in self.entries.items()}
+
 
 def find_sequences(tree: Tree, source: FileSource) -> Listing:
     """List ``tree`` by the reader of `sources.NAME.format`; raises `InputError`."""
@@ -77,11 +95,19 @@ def find_sequences(tree: Tree, source: FileSource) -> Listing:
 
 def add_entry(entries: dict[str, Entry], name: str, entry: Entry, where: str) -> None:
     """Add one sequence; raises `InputError` for a name that is no file name, and for a second of one name."""
-    if not _NAME.fullmatch(name):
-        raise InputError(where, f"{name!r} is no name for a file", "use letters, digits, `.`, `_` and `-`")
-    if name.lower() in {other.lower() for other in entries}:
-        raise InputError(where, f"a second sequence named {name}", "rename one of the two")
-    entries[name] = entry
+    add_entries(entries, [(name, entry, where)])
+
+
+def add_entries(entries: dict[str, Entry], found: Iterable[tuple[str, Entry, str]]) -> None:
+    """`add_entry` for many: still images come by the hundred thousand."""
+    taken = {other.lower() for other in entries}
+    for name, entry, where in found:
+        if not _NAME.fullmatch(name):
+            raise InputError(where, f"{name!r} is no name for a file", "use letters, digits, `.`, `_` and `-`")
+        if name.lower() in taken:
+            raise InputError(where, f"a second sequence named {name}", "rename one of the two")
+        taken.add(name.lower())
+        entries[name] = entry
 
 
 def official_split(path: str) -> str | None:
@@ -90,6 +116,32 @@ def official_split(path: str) -> str | None:
         if part in _SPLIT_FOLDERS:
             return _SPLIT_FOLDERS[part]
     return None
+
+
+def own_split(tree: Tree, path: str) -> str | None:
+    """`official_split` of a folder or file of ``tree``, its ending left out; else of the tree's own name."""
+    return official_split(re.sub(r"\.\w+$", "", path)) or official_split(top_name(tree, path))
+
+
+def top_name(tree: Tree, path: str) -> str:
+    """The name of the folder or archive that ``path`` lies in, without an ending."""
+    return PurePosixPath(tree.where(path).removesuffix(path).rstrip("/: ")).stem
+
+
+def above(path: str, levels: int = 1) -> str:
+    """The folder so many levels above ``path``; `""` is the tree's top."""
+    return "/".join(path.split("/")[:-levels])
+
+
+def json_of(tree: Tree, path: str) -> Any:
+    """A JSON file of the tree; raises `InputError` naming the line."""
+    try:
+        return json.loads(text_of(tree, path))
+    except json.JSONDecodeError as error:
+        what = f"broken JSON ({error.msg.lower()}, column {error.colno})"
+        raise InputError(f"{tree.where(path)}:{error.lineno}", what, "fetch the file again") from None
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+        raise InputError(tree.where(path), "not JSON that can be read", "fetch the file again") from None
 
 
 def text_of(tree: Tree, path: str) -> str:

@@ -7,6 +7,7 @@ A sequence is a folder with `gt/gt.txt`, frames in `img1/` (or where seqinfo.ini
 from __future__ import annotations
 
 import configparser
+import re
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -18,6 +19,8 @@ from stages.sequences.annotations import parse_gt
 from stages.transport.fetch import is_safe
 from stages.transport.tree import Tree, join
 
+# MOT17 holds every sequence three times, once for each detector whose boxes come with it.
+_DETECTOR = re.compile("-(DPM|FRCNN|SDP)$")
 GT = "gt/gt.txt"  # a folder that holds this file is a sequence
 
 
@@ -27,9 +30,11 @@ def find(tree: Tree, source: MotChallengeSource) -> Listing:
     A sequence is called as its seqinfo.ini says, else as its folder.
     """
     entries: dict[str, Entry] = {}
+    tree.fetch(join(folder, "seqinfo.ini") for folder in _folders(tree))
     for folder in _folders(tree):
         name = _seqinfo(tree, folder).get("name", "").strip() or PurePosixPath(folder or tree.shown).stem
-        entry = Entry(partial(_read, tree, name, folder, source), official_split(folder))
+        group = _DETECTOR.sub("", name)
+        entry = Entry(partial(_read, tree, name, folder, source), official_split(folder), group)
         add_entry(entries, name, entry, tree.where(folder).rstrip("/ :"))
     if not entries:
         raise InputError(tree.shown, f"no sequence in it: no folder holds {GT}", "correct `path`")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from stages.errors import InputError
-from stages.files import sha256_of
 from stages.mixtures.mixing import Clip
 from stages.mixtures.mixture import Manifest
-from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, ID, LEFT, REGION, VISIBILITY, corners, purposes
+from stages.mixtures.targets import is_target
+from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, ID, LEFT, REGION, corners, purposes
 from stages.sequences.archive import Sequence
-from stages.sequences.index import SOURCES
+from stages.sequences.index import SOURCES, require_whole
+
+_MOST_OPEN = 256  # archives at a time: a process may hold 1024 files, and a mixture can have more sequences
+
+Place = tuple[str, str]  # source, sequence
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,12 @@ class ClipData:
 
 
 class ClipReader:
-    """Opens each sequence once a process, on first use; pickles and forks to loader workers."""
+    """Opens sequences on first use and keeps the last used open; pickles and forks to loader workers."""
 
     def __init__(self, manifest: Manifest, root: Path = SOURCES):
         self._manifest, self._root = manifest, root
-        self._open: dict[tuple[str, str], tuple[Sequence, dict[int, Targets]]] = {}
+        self._open: OrderedDict[Place, Sequence] = OrderedDict()
+        self._targets: dict[Place, dict[int, Targets]] = {}
         self._process = os.getpid()
 
     def __reduce__(self) -> tuple:
@@ -53,41 +58,37 @@ class ClipReader:
 
     def read(self, clip: Clip) -> ClipData:
         """Read one clip."""
-        sequence, targets = self._sequence(clip.source, clip.sequence)
+        place = clip.source, clip.sequence
+        sequence = self._sequence(place)
+        if place not in self._targets:
+            self._targets[place] = self._read_targets(clip.source, sequence)
+        targets = self._targets[place]
         return ClipData(
             frames=[sequence.frame(frame) for frame in clip.frames],
             targets=[targets.get(frame, _NOTHING) for frame in clip.frames],
             times=[(frame - clip.frames[0]) / sequence.info.fps for frame in clip.frames],
         )
 
-    def targets(self, source: str, name: str) -> dict[int, Targets]:
-        """The targets of every annotated frame of a sequence."""
-        return self._sequence(source, name)[1]
-
-    def open(self, source: str, name: str) -> Sequence:
-        """The archive of a sequence."""
-        return self._sequence(source, name)[0]
-
     def verify(self) -> None:
         """Check every archive against the manifest's sha256; raises `InputError`."""
         for source, meaning in self._manifest.sources.items():
             for name, expected in meaning.sequences.items():
-                path = self._root / source / f"{name}.zip"
-                if not path.exists():
-                    raise InputError(str(path), "the mixture's archive is absent", f"dvc repro download@{source}")
-                if sha256_of(path) != expected:
-                    raise InputError(str(path), "not the archive that was mixed", f"dvc repro download@{source}")
+                require_whole(self._root / source / f"{name}.zip", expected, source)
 
-    def _sequence(self, source: str, name: str) -> tuple[Sequence, dict[int, Targets]]:
+    def _sequence(self, place: Place) -> Sequence:
         if self._process != os.getpid():  # forked: an inherited file would share its position with the parent's
-            self._open, self._process = {}, os.getpid()
-        if (source, name) not in self._open:
-            sequence = Sequence(self._root / source / f"{name}.zip")
-            meaning = self._manifest.sources[source]
-            gt = sequence.gt()
-            purpose = purposes(gt, meaning.labels, meaning.mapping, self._manifest.classes)
-            self._open[source, name] = sequence, targets_by_frame(gt, purpose, self._manifest.min_visibility)
-        return self._open[source, name]
+            self._open, self._process = OrderedDict(), os.getpid()
+        if place not in self._open:
+            self._open[place] = Sequence(self._root / place[0] / f"{place[1]}.zip")
+            if len(self._open) > _MOST_OPEN:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(place)
+        return self._open[place]
+
+    def _read_targets(self, source: str, sequence: Sequence) -> dict[int, Targets]:
+        meaning, gt = self._manifest.sources[source], sequence.gt()
+        purpose = purposes(gt, meaning.labels, meaning.mapping, self._manifest.classes)
+        return targets_by_frame(gt, purpose, self._manifest.min_visibility)
 
 
 _NO_BOXES = np.zeros((0, 4), np.float32)
@@ -96,14 +97,17 @@ _NOTHING = Targets(_NO_BOXES, np.zeros(0, np.int64), np.zeros(0, np.int64), _NO_
 
 def targets_by_frame(gt: np.ndarray, purpose: np.ndarray, min_visibility: float = 0.0) -> dict[int, Targets]:
     """Group ground truth (N, 9) with its purposes (N,) by frame; targets too little visible become distractors."""
-    boxes = corners(gt[:, LEFT : HEIGHT + 1]).astype(np.float32)
-    target = (purpose >= 0) & (gt[:, VISIBILITY] >= min_visibility)
+    order = np.argsort(gt[:, FRAME], kind="stable")
+    gt, purpose = gt[order], purpose[order]
+    boxes, identities = corners(gt[:, LEFT : HEIGHT + 1]).astype(np.float32), gt[:, ID].astype(np.int64)
+    target = is_target(gt, purpose, min_visibility)
     distractor = ((purpose >= 0) & ~target) | (purpose == DISTRACTOR)
+    region = purpose == REGION
+    frames, starts = np.unique(gt[:, FRAME], return_index=True)
     result = {}
-    for frame in np.unique(gt[:, FRAME]):
-        here = gt[:, FRAME] == frame
-        found = here & target
-        identities = gt[found, ID].astype(np.int64)
-        ignored = boxes[here & distractor], boxes[here & (purpose == REGION)]
-        result[int(frame)] = Targets(boxes[found], purpose[found], identities, *ignored)
+    for frame, start, end in zip(frames, starts, [*starts, len(gt)][1:], strict=True):
+        here = slice(start, end)
+        found, box = target[here], boxes[here]
+        ignored = box[distractor[here]], box[region[here]]
+        result[int(frame)] = Targets(box[found], purpose[here][found], identities[here][found], *ignored)
     return result

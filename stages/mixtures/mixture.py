@@ -1,4 +1,4 @@
-"""A mixture on disk: `data/mixtures/STAGE/` with clips.csv and manifest.json.
+"""A mixture on disk: `data/mixtures/STAGE/` with clips.csv, summary.csv and manifest.json.
 
 The manifest holds all that training needs to know of the sources: the sha256 of every sequence archive that the
 clips read and what its classes mean. So a stage trains again when its mixture changes, and only then.
@@ -6,11 +6,12 @@ clips read and what its classes mean. So a stage trains again when its mixture c
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from stages.errors import InputError
 from stages.files import replacing, write_json, write_text
@@ -38,14 +39,25 @@ class Manifest:
     sources: dict[str, SourceMeaning]
 
 
-def write_mixture(folder: Path, manifest: Manifest, clips: list[Clip]) -> None:
-    """Write a mixture's folder in one step."""
+def write_mixture(folder: Path, manifest: Manifest, clips: list[Clip], summary: Sequence[Mapping] = ()) -> None:
+    """Write a mixture's folder in one step; ``summary`` holds the rows of summary.csv, if any."""
     with replacing(folder) as partial:
         partial.mkdir(parents=True)
         write_json(partial / "manifest.json", asdict(manifest))
-        table = pd.DataFrame([asdict(clip) for clip in clips], columns=list(Clip.__dataclass_fields__))
-        table["frames"] = [" ".join(map(str, frames)) for frames in table["frames"]]
-        write_text(partial / "clips.csv", table.to_csv(index=False, lineterminator="\n"))
+        rows = (
+            (clip.source, clip.sequence, clip.split, " ".join(map(str, clip.frames)), clip.interval) for clip in clips
+        )
+        _write_csv(partial / "clips.csv", list(Clip.__dataclass_fields__), rows)
+        if summary:
+            _write_csv(partial / "summary.csv", list(summary[0]), (row.values() for row in summary))
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterable[Iterable]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -66,9 +78,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_clips(folder: Path, split: str) -> list[Clip]:
     """The clips of one split, in the file's order."""
-    table = pd.read_csv(folder / "clips.csv", dtype={"sequence": str, "frames": str})
-    table = table[table["split"] == split]
-    return [
-        Clip(row.source, row.sequence, row.split, tuple(map(int, row.frames.split())), row.interval)
-        for row in table.itertuples(index=False)
-    ]
+    with (folder / "clips.csv").open(newline="", encoding="utf-8") as file:
+        return [
+            Clip(row["source"], row["sequence"], split, tuple(map(int, row["frames"].split())), float(row["interval"]))
+            for row in csv.DictReader(file)
+            if row["split"] == split
+        ]

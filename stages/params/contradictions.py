@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from stages.params.model import PRETRAINED, Params
 from stages.params.sources import ROLES, FileSource, WorldSource
+from stages.params.stage import Mixture
 
 Finding = tuple[tuple, str, str]
 
@@ -126,11 +127,31 @@ def _mixture(params: Params, name: str) -> Iterator[Finding]:
         if source not in params.sources:
             known = ", ".join(params.sources)
             yield (name, "mixture", "sources", source), "no such source", f"sources are {known}"
+    yield from _budgets((name, "mixture"), mixture)
     for lacked in mixture.lacks:
         if lacked not in params.classes:
             yield (name, "mixture", "lacks"), f"no class `{lacked}`", f"classes are {', '.join(params.classes)}"
     if mixture.replay and params.curriculum[name].after == PRETRAINED:
         yield (name, "mixture", "replay"), "there is no stage before to replay", "set it to 0"
+
+
+def _budgets(place: tuple, mixture: Mixture) -> Iterator[Finding]:
+    """Sources have frames, or they have shares of a number of frames."""
+    shares = [budget.share for budget in mixture.sources.values() if budget.share is not None]
+    for source, budget in mixture.sources.items():
+        here = (*place, "sources", source)
+        if budget.frames is None and budget.share is None:
+            yield here, "no budget", "give it `frames` or a `share`"
+        elif budget.frames is not None and budget.share is not None:
+            yield (*here, "share"), "beside a number of frames", "delete one of the two"
+        elif budget.frames is not None and shares:
+            yield (*here, "frames"), "frames and shares are mixed", "give every source a share, or every source frames"
+    if shares and mixture.frames is None:
+        yield (*place, "frames"), "missing: sources have shares of it", "add the whole mixture's number of frames"
+    if not shares and mixture.frames is not None:
+        yield (*place, "frames"), "the sources have frames of their own", "delete it, or give the sources shares"
+    if shares and abs(sum(shares) - 1) > 1e-9:
+        yield (*place, "sources"), f"the shares sum to {sum(shares):g}", "make them sum to 1"
 
 
 def _schedule(params: Params, name: str) -> Iterator[Finding]:

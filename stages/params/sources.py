@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stages.params.base import Block, Count, Name, Positive, Sha256, Share, Text
-from stages.params.labels import MOTCHALLENGE_LABELS, WORLD_LABELS
+from stages.params.labels import (
+    BDD100K_LABELS,
+    KITTI_LABELS,
+    MOTCHALLENGE_LABELS,
+    MTMMC_LABELS,
+    VIDEO_LABELS,
+    VISDRONE_LABELS,
+    WORLD_LABELS,
+)
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -105,4 +113,102 @@ class MotChallengeSource(FileSource):
         return self.labels
 
 
-Source = Annotated[WorldSource | MotChallengeSource, Field(discriminator="format")]
+class Bdd100kSource(FileSource):
+    """BDD100K MOT 2020: Scalabel JSON, and frames; `path` may list the labels' and the images' archives."""
+
+    format: Literal["bdd100k"]
+    fps: Positive = 5.0  # at which it is annotated
+
+    @property
+    def known_labels(self) -> dict[int, str]:
+        """BDD100K's categories, and its crowds."""
+        return BDD100K_LABELS
+
+
+class VisDroneSource(FileSource):
+    """VisDrone-MOT, which needs `fps`, or VisDrone-DET, whose images are sequences of length one."""
+
+    format: Literal["visdrone"]
+
+    @property
+    def known_labels(self) -> dict[int, str]:
+        """VisDrone's categories."""
+        return VISDRONE_LABELS
+
+
+class KittiSource(FileSource):
+    """KITTI tracking: the left colour camera's images and labels."""
+
+    format: Literal["kitti"]
+    fps: Positive = 10.0
+
+    @property
+    def known_labels(self) -> dict[int, str]:
+        """KITTI's types."""
+        return KITTI_LABELS
+
+
+class MtmmcSource(FileSource):
+    """MTMMC: every camera of every scene a sequence, named `s01-c03`."""
+
+    format: Literal["mtmmc"]
+    fps: Positive = 23.0
+
+    @property
+    def known_labels(self) -> dict[int, str]:
+        """People only."""
+        return MTMMC_LABELS
+
+
+class VideoSource(FileSource):
+    """Video files, each with its ground truth in MOTChallenge's columns beside it."""
+
+    format: Literal["video"]
+    labels: dict[int, Text] = VIDEO_LABELS
+
+    @property
+    def known_labels(self) -> dict[int, str]:
+        """Those of params.yaml."""
+        return self.labels
+
+
+class ListedSource(FileSource):
+    """What formats share whose files list images by path: which files those are, and where the images lie."""
+
+    annotations: dict[Split, Text] | None = None  # a split's file; None: every such file, its split by its name
+    images: Text | None = None  # the folder that images are looked for in; None: anywhere
+
+
+class CocoSource(ListedSource):
+    """COCO JSON: still images, or with `videos` in it (COCO-Video, TAO, YouTube-VIS) sequences."""
+
+    format: Literal["coco"]
+
+
+class JsonlSource(ListedSource):
+    """One image a line, with boxes in shares of its width and height."""
+
+    format: Literal["jsonl"]
+
+
+class YoloSource(FileSource):
+    """A YOLO data set: data.yaml, images, and beside them labels in shares of an image's width and height."""
+
+    format: Literal["yolo"]
+    data: Text | None = None  # None: the one YAML file that holds `names`
+    sequences: bool = False  # every folder of images is a sequence, not every image
+
+
+Source = Annotated[
+    WorldSource
+    | MotChallengeSource
+    | Bdd100kSource
+    | VisDroneSource
+    | KittiSource
+    | MtmmcSource
+    | VideoSource
+    | CocoSource
+    | JsonlSource
+    | YoloSource,
+    Field(discriminator="format"),
+]

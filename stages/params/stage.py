@@ -10,16 +10,26 @@ from stages.params.base import Block, Count, Name, NonNegative, Positive, Share
 
 
 class Budget(Block):
-    """How many frames of a source a stage trains on."""
+    """How much of a source a stage trains on: a number of frames, or a share of `mixture.frames` less the replay."""
 
-    frames: Count
+    frames: Count | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class Balance(Block):
+    """How strongly clips that show what is rare in their source are preferred: 0 as drawn, 1 in full."""
+
+    classes: Share = 0.0  # rare classes
+    sizes: Share = 0.0  # rare box sizes: small, medium or large
 
 
 class Mixture(Block):
-    """Which frames a stage sees: budgets per source, clips at intervals in seconds, and replay."""
+    """Which frames a stage sees: budgets per source, clips at intervals in seconds, balance and replay."""
 
     sources: Annotated[dict[Name, Budget], Field(min_length=1)]
-    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    frames: Count | None = None  # of the whole mixture, replay included, where sources have shares
+    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0  # this share of the whole, from the stages before
+    balance: Balance = Balance()
     lacks: tuple[Name, ...] = ()  # classes that no training frame of this mixture shows, said on purpose
     clip_length: Count = 1
     intervals: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5,)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.errors import InputError
-from stages.files import write_json, write_text
+from stages.files import sha256_of, write_json, write_text
 from stages.params import Params
 from stages.sequences.archive import Sequence
 
@@ -61,6 +61,21 @@ def test_sequences(params: Params, root: Path = SOURCES) -> list[tuple[str, str]
     if not found:
         raise InputError(str(root), "no source has a test sequence", "give one a test split in params.yaml")
     return found
+
+
+def require_whole(path: Path, sha256: str, source: str) -> None:
+    """Raise `InputError` unless an archive is there and is the one of ``sha256``; reading frames checks no CRC."""
+    remedy = f"delete it and run `dvc repro download@{source}`, or `dvc pull`"
+    if not path.exists():
+        raise InputError(str(path), "the archive is absent", remedy)
+    if sha256_of(path) != sha256:
+        raise InputError(str(path), "damaged, or not the archive that index.csv names", remedy)
+
+
+def require_whole_split(source: str, split: str, root: Path = SOURCES) -> None:
+    """`require_whole` for every archive of a split."""
+    for row in read_index(source, split, root).itertuples():
+        require_whole(root / source / f"{row.sequence}.zip", row.sha256, source)
 
 
 def open_sequence(source: str, name: str, root: Path = SOURCES) -> Sequence:

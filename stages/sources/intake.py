@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import zipfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -23,23 +22,31 @@ from stages.params import FileSource, Params, WorldSource, where
 from stages.sequences.annotations import FRAME, ID, purposes
 from stages.sequences.archive import SequenceInfo, write_archive
 from stages.sequences.index import SOURCES, write_index
+from stages.sources.leaks import refuse_leaks, warn_of_near_copies
 from stages.sources.splits import Piece, pieces_of
 from stages.transport.open import open_tree
+from stages.transport.progress import Traffic
+from stages.transport.tree import Tree
 
 _WORKERS = min(4, os.cpu_count() or 1)  # processes that render
 
 
-def build_source(name: str, params: Params, root: Path = SOURCES) -> None:
-    """Write `data/sources/NAME/`; on any error it is as it was. Raises `InputError`."""
-    source = params.sources[name]
+def build_source(name: str, params: Params, root: Path = SOURCES) -> Traffic:
+    """Write `data/sources/NAME/`, and say what travelled; on any error it is as it was. Raises `InputError`."""
+    source, traffic = params.sources[name], Traffic()
     with _room(root / name), replacing(root / name) as folder:
         folder.mkdir()
         if isinstance(source, WorldSource):
             rows, labels = _world(source, params.classes, folder), source.known_labels
         else:
-            rows, labels = _from_files(name, source, params.classes, folder)
-            _refuse_leaks(name, folder, rows)
+            tree = open_tree(source)
+            rows, labels = _from_files(tree, name, source, params.classes, folder)
+            tree.close()
+            traffic = tree.traffic
+            refuse_leaks(name, folder, rows)
+            warn_of_near_copies(name, folder, rows)
         write_index(folder, rows, labels)
+    return traffic
 
 
 def _world(source: WorldSource, classes: tuple[str, ...], folder: Path) -> list[dict]:
@@ -57,18 +64,18 @@ def _render(item: Any, source: WorldSource, classes: tuple[str, ...], folder: Pa
 
 
 def _from_files(
-    name: str, source: FileSource, classes: tuple[str, ...], folder: Path
+    tree: Tree, name: str, source: FileSource, classes: tuple[str, ...], folder: Path
 ) -> tuple[list[dict], dict[int, str]]:
     """Read annotations, choose what is taken, fetch it in one go, and write it; rows of index.csv, and class names."""
-    tree = open_tree(source)
     listing = find_sequences(tree, source)
     meaning = Meaning(name, source, listing.labels, classes)
-    _check_mapping(meaning)
-    pieces = pieces_of(name, source, {sequence: entry.split for sequence, entry in listing.entries.items()})
+    for error in meaning.unknown_classes():
+        raise error
+    pieces = pieces_of(name, source, listing.splits, listing.groups)
     taken = {}
     for piece in pieces:
         incoming = taken[piece.sequence][0] if piece.sequence in taken else listing.entries[piece.sequence].read()
-        taken.setdefault(piece.sequence, (incoming, []))[1].append((piece, _numbers(incoming, piece, meaning)))
+        taken.setdefault(piece.sequence, (incoming, []))[1].append((piece, taken_frames(incoming, piece, meaning)))
     tree.fetch(
         path for incoming, cuts in taken.values() for _, numbers in cuts for path in incoming.frames.paths(numbers)
     )
@@ -77,16 +84,7 @@ def _from_files(
     ], listing.labels
 
 
-def _check_mapping(meaning: Meaning) -> None:
-    """Every class that params.yaml maps is one that the data has."""
-    names = dict.fromkeys(meaning.labels.values())
-    for native in meaning.source.classes:
-        if native not in names:
-            place = where("sources", meaning.name, "classes", native)
-            raise InputError(place, f"the source has no class `{native}`", f"its classes are {', '.join(names)}")
-
-
-def _numbers(incoming: Incoming, piece: Piece, meaning: Meaning) -> range:
+def taken_frames(incoming: Incoming, piece: Piece, meaning: Meaning) -> range:
     """The frames of a sequence that ``piece``, thinned by `take`, is made of."""
     count, take = incoming.frames.count, meaning.source.take
     last = count if piece.last is None else piece.last
@@ -97,6 +95,15 @@ def _numbers(incoming: Incoming, piece: Piece, meaning: Meaning) -> range:
     return range(piece.first, last + 1, take.stride)[: take.frames]
 
 
+def taken_rows(incoming: Incoming, gt: np.ndarray, piece: Piece, numbers: range) -> np.ndarray:
+    """A copy of the rows of ``gt`` in the frames ``numbers``; raises `InputError` where there are none."""
+    rows = gt[np.isin(gt[:, FRAME], numbers)].copy()
+    if not len(rows) and incoming.frames.count > 1:
+        what = f"no boxes in frames {numbers[0]} to {numbers[-1]} of {piece.sequence}"
+        raise InputError(incoming.gt_file, what, "take more frames, other frames, or not this sequence")
+    return rows
+
+
 def _write_cuts(incoming: Incoming, cuts: list[tuple[Piece, range]], meaning: Meaning, folder: Path) -> Iterator[dict]:
     """Check one sequence and write its pieces' archives, frames numbered from 1 in each."""
     stride, frames = meaning.source.take.stride, incoming.frames
@@ -104,26 +111,10 @@ def _write_cuts(incoming: Incoming, cuts: list[tuple[Piece, range]], meaning: Me
     checked = checked_gt(incoming, meaning, size)
     fps = float(f"{incoming.fps / stride:g}")  # as seqinfo.ini will say
     for piece, numbers in cuts:
-        gt = checked[np.isin(checked[:, FRAME], numbers)].copy()
-        if not len(gt):
-            what = f"no boxes in frames {numbers[0]} to {numbers[-1]} of {piece.sequence}"
-            raise InputError(incoming.gt_file, what, "take more frames, other frames, or not this sequence")
+        gt = taken_rows(incoming, checked, piece, numbers)
         gt[:, FRAME] = (gt[:, FRAME] - piece.first) // stride + 1
         info = SequenceInfo(piece.name, fps, *size, len(numbers), frames.extension)
         yield _write(folder, piece.split, info, frames.encoded(numbers), gt, meaning.purposes(gt))
-
-
-def _refuse_leaks(name: str, folder: Path, rows: list[dict]) -> None:
-    """The same frames in two splits are an error: MOT17 holds every sequence three times, once per detector."""
-    seen: dict[tuple[int, ...], dict] = {}
-    for row in rows:
-        with zipfile.ZipFile(folder / f"{row['sequence']}.zip") as archive:
-            frames = tuple(item.CRC for item in archive.infolist() if item.filename.startswith("img1/"))
-        other = seen.setdefault(frames, row)
-        if other["split"] != row["split"]:
-            what = " and ".join(f"`{one['sequence']}` ({one['split']})" for one in (other, row))
-            remedy = "leave one out (`take.sequences`), or list both in one split"
-            raise InputError(where("sources", name, "splits"), f"{what} hold the same frames", remedy)
 
 
 def _write(

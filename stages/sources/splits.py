@@ -7,6 +7,7 @@ no budget, no added source or sequence moves it.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,15 +43,21 @@ def split_by_share(source: str, sequence: str, shares: Mapping[str, float]) -> s
     return present[-1]  # shares that sum to 1 less a rounding error
 
 
-def pieces_of(name: str, source: FileSource, found: Mapping[str, str | None]) -> list[Piece]:
+def pieces_of(
+    name: str, source: FileSource, found: Mapping[str, str | None], groups: Mapping[str, str | None] | None = None
+) -> list[Piece]:
     """The pieces that `sources.NAME` takes from the sequences ``found``; raises `InputError` naming the key.
 
-    ``found`` gives each sequence's own split, if the source has one. `take.sequences` chooses sequences first; those
+    ``found`` gives each sequence's own split, if the source has one; ``groups`` names those that shares keep together,
+    as if they were one sequence of the group's name. `take.sequences` chooses sequences first; those
     with `ranges` are cut, the others follow `splits`, or their own split where params.yaml gives none.
     """
     _check_names(name, source, sorted(found))
+    kept_together = {sequence: (groups or {}).get(sequence) or sequence for sequence in found}
     pieces = [
-        piece for sequence in _taken(name, source, found) for piece in _cut(name, source, sequence, found[sequence])
+        piece
+        for sequence in _taken(name, source, found)
+        for piece in _cut(name, source, sequence, found[sequence], kept_together[sequence])
     ]
     _check_unique(name, pieces)
     _check_filled(name, source, pieces)
@@ -90,7 +97,7 @@ def _lists(source: FileSource) -> dict[str, tuple[str, ...]]:
     return {split: value for split, value in (source.splits or {}).items() if isinstance(value, tuple)}
 
 
-def _cut(name: str, source: FileSource, sequence: str, own: str | None) -> list[Piece]:
+def _cut(name: str, source: FileSource, sequence: str, own: str | None, group: str) -> list[Piece]:
     listed = [split for split, items in _lists(source).items() if sequence in items]
     if sequence in source.ranges:
         if listed:
@@ -107,13 +114,13 @@ def _cut(name: str, source: FileSource, sequence: str, own: str | None) -> list[
     if _lists(source) or source.splits is None:
         remedy = "add it to a list of `splits` or to `ranges`, or leave it out with `take.sequences`"
         raise InputError(where("sources", name, "splits"), f"`{sequence}` is in no split", remedy)
-    return [Piece(sequence, sequence, split_by_share(name, sequence, source.splits))]
+    return [Piece(sequence, sequence, split_by_share(name, group, source.splits))]
 
 
 def _check_unique(name: str, pieces: list[Piece]) -> None:
-    names = [piece.name for piece in pieces]
+    times = Counter(piece.name for piece in pieces)
     for piece in pieces:
-        if names.count(piece.name) > 1:
+        if times[piece.name] > 1:
             raise InputError(
                 where("sources", name, "ranges"), f"two sequences would be named `{piece.name}`", "rename the range"
             )

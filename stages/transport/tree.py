@@ -1,35 +1,24 @@
-"""A folder or a ZIP as a tree of files that is read where it lies; a ZIP is hostile until it has been checked."""
+"""A tree of files that is read where it lies: what formats' readers see of a source. Here: a folder, a single file."""
 
 from __future__ import annotations
 
-import lzma
 import os
-import shutil
-import stat
-import tempfile
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from stages.errors import InputError
-from stages.transport.fetch import is_safe
-
-# Frames hardly compress and text does so tenfold; deflate reaches a thousandfold only with made-up content.
-_RATIO = 20
-_FREE = 64 << 20  # bytes that a ZIP may always hold
-
-_BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
+from stages.transport.progress import Meter, Traffic
 
 
 class Tree(ABC):
     """Files by their path from the tree's top, with `/` between the parts; `""` is the top itself."""
 
-    def __init__(self, shown: str):
+    def __init__(self, shown: str, meter: Meter | None = None):
         self.shown = shown
+        self._meter = meter or Meter()
 
     @abstractmethod
     def files(self) -> list[str]:
@@ -54,14 +43,38 @@ class Tree(ABC):
         """A file's place for a message."""
         return f"{self.shown.rstrip('/')}/{path}"
 
+    @property
+    def traffic(self) -> Traffic:
+        """What has travelled for this tree so far; all zero for what is local."""
+        return self._meter.traffic
+
+    def close(self) -> None:
+        """Say on stderr, where it is no terminal, how much was fetched."""
+        self._meter.summarise()
+
 
 def join(*parts: str) -> str:
     """Parts of a path in a tree, put together."""
     return "/".join(part for part in parts if part)
 
 
-def _hidden(path: str) -> bool:
-    return path.startswith(("__MACOSX/", ".")) or "/." in path
+def visible(paths: Iterable[str]) -> list[str]:
+    """The paths that count, sorted: without hidden files and those of macOS."""
+    return sorted(path for path in paths if not (path.startswith(("__MACOSX/", ".")) or "/." in path))
+
+
+def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    """The names in every folder, in the order of ``paths``."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        names[folder].append(name)
+    return dict(names)
+
+
+def no_such_file(where: str) -> InputError:
+    """The error for a path that is not in the tree."""
+    return InputError(where, "no such file", "put it there, or leave the sequence out")
 
 
 class FolderTree(Tree):
@@ -105,72 +118,40 @@ class FolderTree(Tree):
         try:
             return (self._top / path).open("rb")
         except (FileNotFoundError, IsADirectoryError):
-            raise InputError(self.where(path), "no such file", "put it there, or leave the sequence out") from None
+            raise no_such_file(self.where(path)) from None
 
 
-class ZipTree(Tree):
-    """A ZIP, read without unpacking it."""
+class FileTree(Tree):
+    """One file, the only one of its tree. ``bring`` gives its local path, having fetched it if need be."""
 
-    def __init__(self, path: Path, shown: str):
-        super().__init__(shown)
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, NotImplementedError):
-            what, remedy = "neither a folder nor a whole ZIP archive", "fetch or pack the archive again"
-            raise InputError(shown, what, remedy) from None
-        self._check(path.stat().st_size)
-        self._names: dict[str, list[str]] = defaultdict(list)
-        self._files = sorted(member for member in self._zip.namelist() if not (member.endswith("/") or _hidden(member)))
-        for member in self._files:
-            folder, _, name = member.rpartition("/")
-            self._names[folder].append(name)
-
-    def _check(self, size: int) -> None:
-        """Refuse what could lead out of the archive, or be far more than it seems."""
-        for item in self._zip.infolist():
-            if not is_safe(item.filename):
-                self._refuse(item.filename, "the member's path leads out of the archive")
-            if stat.S_ISLNK(item.external_attr >> 16):
-                self._refuse(item.filename, "the member is a symbolic link")
-            if item.flag_bits & 1:
-                self._refuse(item.filename, "the member is encrypted")
-        unpacked = sum(item.file_size for item in self._zip.infolist())
-        if unpacked > _FREE + _RATIO * size:
-            what = f"{size} bytes that unpack to {unpacked}: a ZIP bomb"
-            raise InputError(self.shown, what, "get the archive from a source that you trust")
-
-    def _refuse(self, member: str, what: str) -> None:
-        raise InputError(self.where(member), what, "pack the archive again without it")
+    def __init__(self, name: str, shown: str, bring: Callable[[], Path], meter: Meter | None = None):
+        super().__init__(shown, meter)
+        self._name, self._bring = name, bring
 
     def files(self) -> list[str]:
-        """All paths, see `Tree`."""
-        return self._files
+        """The one path, see `Tree`."""
+        return [self._name]
 
     def names(self, folder: str) -> list[str]:
-        """File names, see `Tree`."""
-        return self._names.get(folder, [])
+        """The one name, see `Tree`."""
+        return [self._name] if folder == "" else []
 
     def read(self, path: str) -> bytes:
         """Content, see `Tree`."""
-        try:
-            return self._zip.read(path)
-        except KeyError:
-            what, remedy = "no such member", "pack the archive again, or leave the sequence out"
-            raise InputError(self.where(path), what, remedy) from None
-        except _BROKEN:
-            raise InputError(self.where(path), "the member is broken", "fetch or pack the archive again") from None
+        with self.open(path) as file:
+            return file.read()
 
     def open(self, path: str) -> BinaryIO:
-        """An open file, see `Tree`."""
-        target = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it, and it is gone
-        try:
-            with self._zip.open(path) as member:
-                shutil.copyfileobj(member, target)
-        except _BROKEN:
-            raise InputError(self.where(path), "the member is broken", "fetch or pack the archive again") from None
-        target.seek(0)
-        return target
+        """The open file, see `Tree`."""
+        if path != self._name:
+            raise no_such_file(self.where(path))
+        return self._bring().open("rb")
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Bring it, see `Tree`."""
+        if self._name in paths:
+            self._bring()
 
     def where(self, path: str) -> str:
-        """A member's place for a message."""
-        return f"{self.shown}: {path}"
+        """The file's own place for a message."""
+        return self.shown if path in ("", self._name) else super().where(path)

@@ -15,7 +15,8 @@ from stages.formats.groundtruth import Meaning, checked_gt
 from stages.formats.incoming import Incoming, find_sequences
 from stages.params import MotChallengeSource
 from stages.sequences.annotations import parse_gt
-from stages.transport.tree import FolderTree, Tree, ZipTree
+from stages.transport.tree import FolderTree, Tree
+from stages.transport.zips import ZipTree
 from tests.footage import CLASSES, gt_text, pack, picture, write_sequence
 
 ALL = range(1, 7)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stages.errors import InputError
+from stages.mixtures import clips
 from stages.mixtures.clips import ClipReader, targets_by_frame
 from stages.mixtures.mixing import Clip
 from stages.mixtures.mixture import Manifest, SourceMeaning
-from stages.mixtures.summary import summarise
 from stages.sequences.index import read_index
 from tests.rectangles import CLASSES, SIZE, boxes_of, picture, write_source
 
@@ -80,16 +80,26 @@ def test_archives_are_checked_against_the_manifest(reader: ClipReader, tmp_path:
     archive = tmp_path / "data/sources/street/b.zip"
     content = archive.read_bytes()
     archive.write_bytes(content[:-1] + b"\x01")
-    with pytest.raises(InputError, match=r"street/b\.zip: not the archive that was mixed: dvc repro download@street"):
+    with pytest.raises(InputError, match=r"street/b\.zip: damaged, or not the archive that index.csv names"):
         reader.verify()
     archive.unlink()
-    with pytest.raises(InputError, match=r"street/b\.zip: the mixture's archive is absent"):
+    with pytest.raises(InputError, match=r"street/b\.zip: the archive is absent"):
         reader.verify()
 
 
-def test_the_summary_counts_frames_and_target_boxes(reader: ClipReader):
-    clips = [Clip("street", "a", "train", (1, 2), 0.1), Clip("street", "a", "train", (2,), 0.1)]
-    clips.append(Clip("street", "b", "val", (4,), 0.0))
-    assert summarise(reader, clips, ("car", "person")) == {
-        "street": {"train": {"frames": 3, "car": 3, "person": 3}, "val": {"frames": 1, "car": 1, "person": 1}}
-    }
+def test_few_archives_stay_open_and_all_can_be_read(reader: ClipReader, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clips, "_MOST_OPEN", 1)
+    first, second = Clip("street", "a", "train", (2,), 0.0), Clip("street", "b", "val", (3,), 0.0)
+    frames = [reader.read(clip).frames[0] for clip in (first, second, first, second)]
+    assert np.array_equal(frames[0], frames[2]) and np.array_equal(frames[1], frames[3])
+    assert not np.array_equal(frames[0], frames[1])
+    assert list(reader._open) == [("street", "b")]
+
+
+def test_rows_in_any_order_give_the_same_targets():
+    rows, order = np.array(ROWS, np.float64), [5, 2, 0, 4, 1, 3]
+    straight, mixed = targets_by_frame(rows, PURPOSES), targets_by_frame(rows[order], PURPOSES[order])
+    assert list(mixed) == [2, 5] and mixed[2].identities.tolist() == [1, 2]
+    for frame, targets in straight.items():
+        assert np.array_equal(mixed[frame].boxes, targets.boxes)
+        assert np.array_equal(mixed[frame].regions, targets.regions)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from stages.errors import InputError
-from stages.mixtures.mixing import Clip, budgets, draw_training, draw_validation
+from stages.mixtures.mixing import Clip, draw_training, draw_validation, in_order
 from stages.params import Params
+from stages.sequences.seeds import generator
 from tests.rectangles import write_params
 
 ROWS = [
@@ -45,7 +48,7 @@ def test_clips_lie_in_training_sequences_and_start_at_frames_of_their_own(tmp_pa
     assert all(min(clip.frames) >= 1 and max(clip.frames) <= LENGTH[clip.sequence] for clip in clips)
     anchors = [(clip.sequence, clip.frames[0]) for clip in clips]
     assert len(set(anchors)) == len(anchors)
-    assert clips == sorted(clips)
+    assert clips == in_order(clips) and clips[0].sequence == "fast"
 
 
 def test_all_frames_of_the_split_can_be_asked_for(tmp_path: Path):
@@ -87,48 +90,73 @@ def test_the_seed_matters_and_other_stages_and_sources_do_not(tmp_path: Path):
     assert draw({}, source="air") != base != draw({}, stage="stage2")
 
 
+# 190 training frames; by hand: clips of 4 frames 2.0 s apart span 1 + 3 * 10, 60 and 25 frames: 30 fit into `slow`.
 @pytest.mark.parametrize(
-    ("frames", "changes", "found"), [(191, {}, 190), (8, {"clip_length": 2, "intervals": [99.0]}, 0)]
+    ("frames", "changes", "found"),
+    [(191, {}, 190), (124, {"clip_length": 4, "intervals": [2.0]}, 120), (191, {"clip_length": 2}, 190)],
 )
-def test_asking_for_more_than_there_is(tmp_path: Path, frames: int, changes: dict, found: int):
+def test_asking_for_more_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int, changes: dict, found: int
+):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:
         _draw(tmp_path, frames, **changes)
-    text = f"params.yaml: stage1.mixture: `street` has clips for {found} of the {frames} frames asked for"
-    assert str(caught.value).startswith(text) and "sources.street" in str(caught.value)
+    what = f"`street` has clips for {found} of the {frames} frames asked for; its training split has 190 frames: "
+    assert what in str(caught.value) and f"ask for at most {found}" in str(caught.value)
+    assert re.match(r"params\.yaml:\d+: stage1\.mixture\.sources\.street\.frames: ", str(caught.value))
+    assert len(_draw(tmp_path, found, **changes)) == found / changes.get("clip_length", 1)
+
+
+def _drawn_one_by_one(seed: int, frames: int, length: int, intervals: list[float]) -> list[tuple]:
+    """The rule in plain words: shuffle all training frames, draw each one's interval, keep what fits, until full."""
+    names = ["fast", "odd", "slow"]
+    rng = generator(seed, "mixture", "stage1", "street")
+    kept: list[tuple] = []
+    for row, first in rng.permutation([(row, f) for row, name in enumerate(names) for f in range(1, LENGTH[name] + 1)]):
+        interval = rng.choice(intervals)
+        step, size = max(1, round(interval * FPS[names[row]])), min(length, frames - len(kept) * length)
+        if size > 0 and first + (size - 1) * step <= LENGTH[names[row]]:
+            kept.append((names[row], tuple(range(first, first + (size - 1) * step + 1, step)), interval))
+    return sorted(kept)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize(("frames", "length", "intervals"), [(60, 1, [0.5]), (61, 4, [0.4, 0.1]), (15, 2, [0.1, 1, 2])])
+def test_clips_without_balance_are_drawn_by_this_rule(
+    tmp_path: Path, seed: int, frames: int, length: int, intervals: list[float]
+):
+    changes = {"seed": seed, "stage1.mixture.clip_length": length, "stage1.mixture.intervals": intervals}
+    params = write_params(tmp_path, changes)
+    clips = draw_training(params, "stage1", "street", frames, INDEX)
+    found = [(clip.sequence, clip.frames, clip.interval) for clip in clips]
+    assert found == _drawn_one_by_one(seed, frames, length, intervals)
+
+
+def test_weights_prefer_clips_by_their_heaviest_frame(tmp_path: Path):
+    params = _params(tmp_path, clip_length=2, intervals=[0.2])
+    weights = {"slow": np.ones(60), "fast": np.ones(90), "odd": np.ones(40)}
+    assert draw_training(params, "stage1", "street", 40, INDEX, weights) == draw_training(
+        params, "stage1", "street", 40, INDEX
+    )
+    weights["odd"][19] = 1e9  # frame 20; 0.2 s are 2 frames there (2.5, rounded to even)
+    drawn = draw_training(params, "stage1", "street", 4, INDEX, weights)
+    assert [(clip.sequence, clip.frames) for clip in drawn] == [("odd", (18, 20)), ("odd", (20, 22))]
+
+
+def test_weights_are_chances(tmp_path: Path):
+    """One of two sequences weighs three times as much: of the first draw it is three in four."""
+    index = pd.DataFrame([("a", "train", 50, 5.0), ("b", "train", 50, 5.0)], columns=INDEX.columns)
+    weights = {"a": np.ones(50), "b": np.full(50, 3.0)}
+    first = [
+        draw_training(write_params(tmp_path, {"seed": seed}), "stage1", "street", 1, index, weights)[0].sequence
+        for seed in range(200)
+    ]
+    assert first.count("b") == pytest.approx(150, abs=25)  # four standard deviations
 
 
 def test_no_training_sequence_names_the_source(tmp_path: Path):
     with pytest.raises(InputError, match=r"data/sources/street/index.csv: no sequence in split `train`: give sources"):
         _draw(tmp_path, 4, INDEX[INDEX.split != "train"])
-
-
-@pytest.mark.parametrize(
-    ("own", "replay", "seen", "expected"),
-    [
-        ({"air": 60}, 0.25, ["street"], {"air": 60, "street": 20}),
-        ({"air": 6}, 0.25, ["street"], {"air": 6, "street": 2}),
-        ({"air": 50, "sea": 40}, 0.1, ["street"], {"air": 50, "sea": 40, "street": 10}),
-        ({"air": 63}, 0.25, ["street", "sea"], {"air": 63, "street": 11, "sea": 10}),
-        ({"air": 60}, 0.5, ["street", "air"], {"air": 60, "street": 60}),
-        ({"air": 60}, 0.0, ["street"], {"air": 60}),
-        ({"air": 3}, 0.25, ["street", "sea"], {"air": 3, "street": 1}),
-    ],
-)
-def test_replay_is_a_share_of_the_whole(tmp_path: Path, own: dict, replay: float, seen: list, expected: dict):
-    changes = {"stage2.mixture.sources": {name: {"frames": frames} for name, frames in own.items()}}
-    changes |= {"stage2.mixture.replay": replay}
-    sources = write_params(tmp_path).sources["street"].model_dump(mode="json", exclude={"labels"})
-    params = write_params(tmp_path, changes | {"sources.sea": sources})
-    frames = budgets(params, "stage2", seen)
-    assert frames == expected
-    replayed = sum(count for name, count in frames.items() if name not in own)
-    assert abs(replayed - replay * sum(frames.values())) <= 0.5
-
-
-def test_replay_with_nothing_to_replay(tmp_path: Path):
-    params = write_params(tmp_path, {"stage2.mixture.replay": 0.5})
-    with pytest.raises(InputError, match=r"stage2\.mixture\.replay: the stages before had no other source"):
-        budgets(params, "stage2", ["air"])
 
 
 def test_validation_frames_are_even_over_sources_and_frames(tmp_path: Path):

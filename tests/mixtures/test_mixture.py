@@ -26,6 +26,13 @@ def test_what_is_written_is_read(tmp_path: Path):
     assert (tmp_path / "stage1/clips.csv").read_text() == expected
 
 
+def test_a_summary_stands_beside_the_clips(tmp_path: Path):
+    write_mixture(
+        tmp_path / "stage1", MANIFEST, CLIPS, [{"source": "street", "frames": 3}, {"source": "a,b", "frames": 1}]
+    )
+    assert (tmp_path / "stage1/summary.csv").read_text() == 'source,frames\nstreet,3\n"a,b",1\n'
+
+
 def test_a_mixture_without_clips_is_what_a_curriculum_starts_from(tmp_path: Path):
     write_mixture(tmp_path / "none", Manifest((), (), 0.0, {}), [])
     assert read_manifest(tmp_path / "none").seen == () and read_clips(tmp_path / "none", "train") == []

@@ -106,6 +106,24 @@ ROWS = [
     ({"stage2/mixture/sources": {"sea": {"frames": 3}}}, "stage2.mixture.sources.sea: no such source: sources are"),
     ({"stage1/mixture/lacks": ["bus"]}, "stage1.mixture.lacks: no class `bus`: classes are person, car"),
     ({"stage1/mixture/replay": 0.25}, "stage1.mixture.replay: there is no stage before to replay"),
+    ({"stage1/mixture/sources/street": {}}, "stage1.mixture.sources.street: no budget: give it `frames` or a `share`"),
+    (
+        {"stage1/mixture/sources/street": {"frames": 2, "share": 1.0}},
+        "stage1.mixture.sources.street.share: beside a number of frames: delete one of the two",
+    ),
+    (
+        {"stage1/mixture/sources": {"street": {"share": 1.0}, "mot": {"frames": 2}}},
+        "stage1.mixture.sources.mot.frames: frames and shares are mixed: give every source a share",
+    ),
+    (
+        {"stage1/mixture/sources": {"street": {"share": 1.0}}},
+        "stage1.mixture.frames: missing: sources have shares of it: add the whole mixture's number of frames",
+    ),
+    ({"stage1/mixture/frames": 9}, "stage1.mixture.frames: the sources have frames of their own: delete it, or give"),
+    (
+        {"stage1/mixture": {"frames": 9, "sources": {"street": {"share": 0.5}, "mot": {"share": 0.4}}}},
+        "stage1.mixture.sources: the shares sum to 0.9: make them sum to 1",
+    ),
     ({"stage1/warmup": 4.0}, "stage1.warmup: 4 epochs of 4 are warm-up: make it shorter"),
     ({"stage1/schedule": "step", "stage1/lr_drop": 4}, "stage1.lr_drop: past the last epoch (4)"),
     ({"stage1/schedule": "step"}, "stage1.lr_drop: schedule is `step`"),
@@ -143,6 +161,8 @@ FINE = [
     {"sources/mot/splits": {"train": 0.7, "val": 0.1, "test": 0.2}},
     {"weights": {"path": "net.pt", "sha256": "0123456789abcdef" * 4}},
     {"stage2/mixture/replay": 0.9},
+    {"stage2/mixture": {"frames": 9, "sources": {"street": {"share": 0.5}, "mot": {"share": 0.5}}, "replay": 0.5}},
+    {"stage1/mixture/balance": {"classes": 1.0, "sizes": 0.5}},
     {"evaluation/checkpoints": ["pretrained", "stage1", "stage2"]},
     {"curriculum/stage2/after": "pretrained"},
 ]

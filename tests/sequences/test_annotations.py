@@ -52,3 +52,19 @@ def test_purposes_follow_the_mapping():
 
 def test_corners():
     assert corners(np.array([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1, 2, 4, 6]]
+
+
+@pytest.mark.parametrize("columns", [9, 10])
+def test_whole_files_are_read_as_single_lines_are(columns: int):
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-100, 2000, (200, columns))
+    fields = [[repr(value) if rng.random() < 0.5 else str(int(value)) for value in row] for row in values.tolist()]
+    whole = parse_gt("\n".join(",".join(row) for row in fields), "gt.txt")
+    assert whole.shape == (200, 9) and whole.flags.c_contiguous
+    expected = [[float(field) for field in row] for row in fields]
+    assert whole.tolist() == [row if columns == 9 else [*row[:7], -1.0, 1.0] for row in expected]
+
+
+@pytest.mark.parametrize("odd", ["1_0", " 1 ", "1e2", "+1"])
+def test_what_python_reads_as_a_number_is_one(odd: str):
+    assert parse_gt(f"1,1,2,3,4,5,1,1,1\n2,1,2,3,4,{odd},1,1,1\n", "gt.txt")[1, 5] == float(odd)

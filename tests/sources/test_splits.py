@@ -4,10 +4,14 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stages.errors import InputError
-from stages.params import MotChallengeSource
+from stages.params import MotChallengeSource, load_params
+from stages.sequences.index import read_index
+from stages.sources.intake import build_source
 from stages.sources.splits import Piece, pieces_of, position, split_by_share
+from tests.footage import Project, write_sequence
 
 PARAMS = """sources:
   town:
@@ -55,6 +59,68 @@ def test_nothing_else_moves_a_sequence():
     more = splits("town", [*NAMES, "another", "0first"], splits=dict(reversed(SHARES.items())))
     assert {name: more[name] for name in NAMES} == whole
     assert splits("city", NAMES, splits=SHARES) != whole
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Eight sequences whose frames all differ, in a folder without splits of its own."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(8):
+        write_numbered(tmp_path, number)
+    return Project(tmp_path)
+
+
+def write_numbered(folder: Path, number: int) -> None:
+    """Write sequence `s<number>`; a JPEG's comment tells its frames from those of the others."""
+    sequence = write_sequence(folder / f"in/s{number}", frames=3)
+    for path in (sequence / "img1").iterdir():
+        content, note = path.read_bytes(), f"s{number}".encode()
+        path.write_bytes(content[:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + content[2:])
+
+
+def locked(project: Project, changes: dict | None = None, **sources: dict) -> dict[str, str]:
+    """Sequence to split in the index.csv that `build_source` writes."""
+    project.write_params(footage={"path": "in", "splits": SHARES | {"val": 0.3, "train": 0.5}}, **sources)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    for place, value in (changes or {}).items():
+        block, key = params, place.split(".")
+        for part in key[:-1]:
+            block = block[part]
+        block[key[-1]] = value
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    build_source("footage", load_params())
+    return dict(read_index("footage")[["sequence", "split"]].itertuples(index=False))
+
+
+def test_the_lock_holds_whatever_else_changes(project: Project):
+    first = locked(project)
+    # sha256sum of footage/s0 to footage/s7, as shares of 1: under 0.5 train, under 0.8 val, else test.
+    assert first == {name: expected_split(name) for name in (f"s{number}" for number in range(8))}
+    assert set(first.values()) == {"train", "val", "test"}
+    assert locked(project, {"seed": 99}) == first
+    assert locked(project, {"stage1.mixture.sources.footage.frames": 2, "stage1.mixture.clip_length": 2}) == first
+    assert locked(project, {"classes": ["car", "person"], "sources.footage.take": {"frames": 2}}) == first
+    assert locked(project, more={"path": "elsewhere"}, alpha={"path": "in"}) == first
+    for number in (10, 11, 12):
+        write_numbered(project.folder, number)
+    more = locked(project)
+    assert len(more) == 11 and {name: more[name] for name in first} == first
+    fewer = locked(project, {"sources.footage.take": {"sequences": 9}})
+    assert len(fewer) == 9 and fewer.items() < more.items()
+
+
+def expected_split(name: str) -> str:
+    place = int(hashlib.sha256(f"footage/{name}".encode()).hexdigest(), 16) / 16**64
+    return "train" if place < 0.5 else "val" if place < 0.8 else "test"
+
+
+def test_a_group_goes_into_one_split_by_its_own_name():
+    shares = {"train": 0.5, "val": 0.2, "test": 0.3}
+    cameras = {f"s{scene:02d}-c{camera}": f"s{scene:02d}" for scene in range(40) for camera in range(3)}
+    found = pieces_of("town", source(splits=shares), dict.fromkeys(cameras), cameras)
+    together = {scene: {piece.split for piece in found if cameras[piece.name] == scene} for scene in cameras.values()}
+    assert together == {scene: {split_by_share("town", scene, shares)} for scene in together}
+    assert {split for splits in together.values() for split in splits} == {"train", "val", "test"}
 
 
 def test_growing_train_takes_from_the_others_only():

@@ -17,6 +17,7 @@ from stages import finetune, mixture
 from stages.detectors import Batch
 from stages.detectors.checkpoint import MODELS, Card, save_checkpoint
 from stages.errors import InputError
+from stages.mixtures import targets
 from stages.mixtures.mixture import MIXTURES, Manifest, read_clips, write_mixture
 from stages.params import Stage
 from stages.training.loop import Outcome, Trainer
@@ -320,6 +321,34 @@ def sources(train: Train) -> None:
     assert [len(seen) for seen in run.script.batches] == [4, 4, 4, 4]
 
 
+def frames(train: Train) -> None:
+    shares = {"air": {"share": 0.25}, "street": {"share": 0.75}}
+    run = train(**{"mixture.sources": shares, "mixture.frames": 8})
+    assert [clip.source for clip in read_clips(MIXTURES / "stage1", "train")] == ["air"] * 2 + ["street"] * 6
+    assert sum(len(seen) for seen in run.script.batches) == 2 * 8
+
+
+def _more_cars(train: Train, key: str) -> None:
+    """Where every sixth of 60 frames shows a car, balance finds more of them for the same 12 frames."""
+    write_source(Path.cwd(), "street", {"a": ("train", 60, 10.0), "b": ("val", 8, 10.0)}, second_every=6)
+
+    def cars(strength: float) -> int:
+        run = train(**STILL | {"mixture.sources": {"street": {"frames": 12}}, key: strength})
+        return sum(int((seen.classes == 1).sum()) for seen in run.script.batches[:3])
+
+    assert 0 < cars(0.0) < cars(1.0)
+
+
+def balance_classes(train: Train) -> None:
+    _more_cars(train, "mixture.balance.classes")
+
+
+def balance_sizes(train: Train) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets, "_AREAS", [284.0, 1000.0])  # between cars (20x14) and people (12x24)
+        _more_cars(train, "mixture.balance.sizes")
+
+
 def replay(train: Train) -> None:
     run = train("stage2", **{"mixture.replay": 0.5})
     assert [clip.source for clip in read_clips(MIXTURES / "stage2", "train")] == ["air"] * 6 + ["street"] * 6
@@ -391,6 +420,9 @@ ROWS: dict[str, Callable[[Train], None]] = {
     "memory.precision": precision,
     "memory.workers": workers,
     "mixture.sources": sources,
+    "mixture.frames": frames,
+    "mixture.balance.classes": balance_classes,
+    "mixture.balance.sizes": balance_sizes,
     "mixture.replay": replay,
     "mixture.lacks": lacks,
     "mixture.clip_length": clip_length,

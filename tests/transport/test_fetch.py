@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.errors import InputError
-from stages.transport import fetch as module
+from stages.transport import cache, retry
 from stages.transport.fetch import cache_folder, expand, fetch, is_safe
 from tests.s3 import S3Server, credentials, free_port
 from tests.web import WebServer
@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(retry, "PAUSES", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_relative_path_is_found_from_the_main_repository(tmp_path: Path, monkeyp
         ("http://example.com/w.pt", None, "not encrypted"),
         ("https://user:hunter2@localhost/w.pt", None, "a user name or password stands in the address"),
         ("s3://bucket", None, "no bucket or no key"),
-        ("s3://bucket/prefix/", SHA256, "a folder has no sha256"),
+        ("s3://bucket/prefix/", None, "a prefix is no file"),
     ],
 )
 def test_bad_addresses(tmp_path: Path, address: str, sha256: str | None, words: str):
@@ -107,7 +107,7 @@ def test_file_with_its_sha256_is_fetched_once(http_server: WebServer, tmp_path: 
     paths = [fetch(http_server.address("w.pt?Signature=1"), tmp_path, sha256=SHA256) for _ in range(2)]
     assert paths[0] == paths[1] and paths[0].name == "w.pt"
     assert paths[0].read_bytes() == CONTENT
-    assert http_server.asked == ["/w.pt?Signature=1"]
+    assert http_server.asked == ["/w.pt?Signature=1"] * 2  # which version there is, and the file
 
 
 def test_spoiled_cache_is_mended(http_server: WebServer, tmp_path: Path):
@@ -141,7 +141,31 @@ def test_failure_that_passes_is_outlived(http_server: WebServer, tmp_path: Path,
     else:
         http_server.answers = [503, 500]
     assert fetch(http_server.address("w.pt"), tmp_path).read_bytes() == CONTENT
-    assert len(http_server.asked) == 3
+    assert len(http_server.asked) == 4
+
+
+def test_server_without_ranges_gives_one_plain_download(http_server: WebServer, tmp_path: Path, capsys):
+    (http_server.root / "w.pt").write_bytes(CONTENT)
+    http_server.knows_ranges = False
+    assert fetch(http_server.address("w.pt"), tmp_path).read_bytes() == CONTENT
+    assert http_server.sent == len(CONTENT) and len(http_server.asked) == 1
+    assert fetch(http_server.address("w.pt"), tmp_path).read_bytes() == CONTENT
+    assert len(http_server.asked) == 2  # which version there is
+    assert capsys.readouterr().err == ""
+
+
+def test_server_that_names_no_version_is_asked_for_all_every_time(http_server: WebServer, tmp_path: Path):
+    http_server.names_versions = False
+    for content in (b"one", b"two"):
+        (http_server.root / "w.pt").write_bytes(content)
+        assert fetch(http_server.address("w.pt"), tmp_path).read_bytes() == content
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_empty_file(http_server: WebServer, tmp_path: Path, ranges: bool):
+    (http_server.root / "none.txt").write_bytes(b"")
+    http_server.knows_ranges = ranges
+    assert fetch(http_server.address("none.txt"), tmp_path).read_bytes() == b""
 
 
 @pytest.mark.parametrize(
@@ -189,11 +213,10 @@ def test_unreachable_and_unknown_hosts(tmp_path: Path):
 def test_full_disk_names_the_file(http_server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (http_server.root / "w.pt").write_bytes(CONTENT)
 
-    def full(remote: object, target: Path, shown: str) -> str:
-        target.write_bytes(b"half")
+    def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "_copy", full)
+    monkeypatch.setattr(cache.os, "pwrite", full)
     with pytest.raises(InputError, match=r"/w\.pt: no space left for http://127"):
         fetch(http_server.address("w.pt"), tmp_path)
     assert nothing_half_written(tmp_path)
@@ -209,29 +232,9 @@ def test_s3_object(keys: S3Server, tmp_path: Path):
         assert path.name == "w.pt" and path.read_bytes() == CONTENT
 
 
-def test_s3_prefix_follows_what_changes_there(keys: S3Server, tmp_path: Path):
-    bucket = keys.bucket("frames")
-    (bucket / "seq/img1").mkdir(parents=True)
-    for frame in range(5):
-        (bucket / f"seq/img1/{frame}.jpg").write_bytes(bytes([frame]))
-    first = fetch("s3://frames/seq/", tmp_path, endpoint_url=keys.endpoint_url)
-    assert first.name == "seq"
-    assert {path.name: path.read_bytes() for path in (first / "img1").iterdir()} == {
-        f"{frame}.jpg": bytes([frame]) for frame in range(5)
-    }
-    assert fetch("s3://frames/seq/", tmp_path, endpoint_url=keys.endpoint_url) == first
-    (bucket / "seq/img1/0.jpg").unlink()
-    (bucket / "seq/img1/1.jpg").write_bytes(b"new")
-    second = fetch("s3://frames/seq/", tmp_path, endpoint_url=keys.endpoint_url)
-    assert sorted(path.name for path in (second / "img1").iterdir()) == ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
-    assert (second / "img1/1.jpg").read_bytes() == b"new"
-    assert (second / "img1/2.jpg").samefile(first / "img1/2.jpg")  # not fetched again
-    assert nothing_half_written(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("key", "words"),
-    [("absent.pt", "missing (404 NoSuchKey)"), ("absent/", "missing: no object under this prefix")],
+    [("absent.pt", "missing (404 NoSuchKey)"), ("absent/", "a prefix is no file")],
 )
 def test_s3_missing(keys: S3Server, tmp_path: Path, key: str, words: str):
     keys.bucket("weights")
@@ -268,5 +271,5 @@ def test_s3_anonymous_is_not_signed(http_server: WebServer, tmp_path: Path, monk
     (http_server.root / "weights/w.pt").write_bytes(CONTENT)
     path = fetch("s3://weights/w.pt", tmp_path, endpoint_url=http_server.address("")[:-1], anonymous=True)
     assert path.read_bytes() == CONTENT
-    assert http_server.asked == ["/weights/w.pt"]
+    assert http_server.asked == ["/weights/w.pt"] * 2
     assert "Authorization" not in http_server.headers[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import MappingProxyType
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -34,9 +37,12 @@ _SETTINGS = {
 }
 
 
-def settings() -> mpl.RcParams:
-    """A context in which figures are made; nothing outside it changes, whatever the user's matplotlibrc says."""
-    return mpl.rc_context({**mpl.rcParamsDefault, **_SETTINGS, "backend": "agg"})
+def settings(own: Mapping[str, object] = MappingProxyType({})) -> AbstractContextManager:
+    """A context in which figures are made, with a figure's ``own`` settings; whatever the user's matplotlibrc says.
+
+    Nothing outside it changes.
+    """
+    return mpl.rc_context({**mpl.rcParamsDefault, **_SETTINGS, "backend": "agg", **own})
 
 
 def colour(index: int) -> str:
