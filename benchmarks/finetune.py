@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stages.detectors import Detector
 
 MODEL, SIDE, EPOCHS, BATCH, LR = "yolov8-pico", 256, 10, 8, 2.0e-3
-SEEDS = (0, 1, 2, 3)
+SEEDS = range(6)
 FINAL = 0.01  # what the cosine ends at, as a share of the first learning rate
 AUGMENT = {"flip": 0.5, "scale": 0.3, "translate": 0.1, "colour": 0.4}
 

@@ -108,7 +108,7 @@ def test_plots_show_every_series(clone: Clone):
 
 def test_a_second_run_gives_the_same_bytes(clone: Clone, tmp_path: Path):
     again = clone_repository(tmp_path / "again")
-    again.dvc("repro", "plot", "mixture@stage1")  # `plot` stands on everything else
+    again.dvc("repro", "plot", "explore")  # which stand on everything else
     assert outputs(again) == outputs(clone)
 
 
