@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -11,10 +12,14 @@ from stages.params.stage import Mixture
 
 Finding = tuple[tuple, str, str]
 
+# What gives access, in an address: a user name or password, or a query such as presigned addresses have.
+_SECRET = re.compile(r"://[^/]*@|[?&]([\w-]*(signature|token|credential|secret|password|accesskeyid)|sig|key)=", re.I)
+
 
 def contradictions(params: Params) -> Iterator[Finding]:
     """All findings, in the order of the file."""
     yield from _classes(params)
+    yield from _addresses(params)
     for name, source in params.sources.items():
         yield from _source_classes(params, name, source)
         yield from _source_splits(name, source)
@@ -34,6 +39,20 @@ def _classes(params: Params) -> Iterator[Finding]:
             yield ("classes", index), f"`{name}` is a role, not a class", f"roles are {', '.join(ROLES)}"
         if not any(name in source.classes.values() for source in params.sources.values()):
             yield ("classes", index), f"no source maps a class onto `{name}`", "map one in sources.NAME.classes"
+
+
+def _addresses(params: Params) -> Iterator[Finding]:
+    """No secret stands in params.yaml: git keeps that file, and dvc.lock its values."""
+    addresses = {("weights", "path"): params.weights.path}
+    for name, source in params.sources.items():
+        if isinstance(source, FileSource):
+            one = isinstance(source.path, str)
+            addresses |= {("sources", name, "path", *(() if one else (i,))): p for i, p in enumerate(source.paths)}
+            addresses["sources", name, "endpoint_url"] = source.endpoint_url or ""
+    for place, address in addresses.items():
+        if _SECRET.search(address):
+            what = "the address holds a signature, a key or a password, which git and dvc.lock would keep"
+            yield place, what, "put the address into an environment variable, and write $ITS_NAME here"
 
 
 def _source_classes(params: Params, name: str, source: WorldSource | FileSource) -> Iterator[Finding]:
