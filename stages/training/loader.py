@@ -113,6 +113,8 @@ class BatchLoader(DataLoader):
 
 def make_loader(samples: ClipSamples, order: RunOrder, workers: int) -> BatchLoader:
     """A loader over the whole run; any number of workers gives the same batches."""
+    if workers:
+        cv2.setNumThreads(1)  # before they are forked: a fork would wait for OpenCV's threads, which it does not have
     return BatchLoader(
         samples,
         batch_sampler=order,
