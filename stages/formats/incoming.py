@@ -111,10 +111,13 @@ def add_entries(entries: dict[str, Entry], found: Iterable[tuple[str, Entry, str
 
 
 def official_split(path: str) -> str | None:
-    """The split that a source names in a folder of ``path``: train, val or test; None where it names none."""
+    """The split that a source names in a folder of ``path``: train, val or test; None where it names none.
+
+    DanceTrack numbers the parts of a split: `train1`, `train2`.
+    """
     for part in reversed(path.lower().split("/")):
-        if part in _SPLIT_FOLDERS:
-            return _SPLIT_FOLDERS[part]
+        if part.rstrip("0123456789") in _SPLIT_FOLDERS:
+            return _SPLIT_FOLDERS[part.rstrip("0123456789")]
     return None
 
 

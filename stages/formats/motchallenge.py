@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from stages.errors import InputError
 from stages.formats.frames import open_frames
-from stages.formats.incoming import Claim, Entry, Incoming, Listing, add_entry, official_split, text_of
+from stages.formats.incoming import Claim, Entry, Incoming, Listing, add_entry, own_split, text_of
 from stages.params import MotChallengeSource
 from stages.sequences.annotations import parse_gt
 from stages.transport.fetch import is_safe
@@ -34,7 +34,7 @@ def find(tree: Tree, source: MotChallengeSource) -> Listing:
     for folder in _folders(tree):
         name = _seqinfo(tree, folder).get("name", "").strip() or PurePosixPath(folder or tree.shown).stem
         group = _DETECTOR.sub("", name)
-        entry = Entry(partial(_read, tree, name, folder, source), official_split(folder), group)
+        entry = Entry(partial(_read, tree, name, folder, source), own_split(tree, folder), group)
         add_entry(entries, name, entry, tree.where(folder).rstrip("/ :"))
     if not entries:
         raise InputError(tree.shown, f"no sequence in it: no folder holds {GT}", "correct `path`")

@@ -14,10 +14,10 @@ from stages.transport.progress import Meter
 from stages.transport.ranges import PIECE
 from stages.transport.retry import attempt, receive
 from stages.transport.s3 import Bucket, Object, S3File
-from stages.transport.tree import Tree, by_folder, no_such_file, visible
+from stages.transport.tree import ListedTree, no_such_file
 
 
-class PrefixTree(Tree):
+class PrefixTree(ListedTree):
     """The objects whose keys begin with ``prefix``, which ends in `/`. Raises `InputError`.
 
     An object is kept in ``cache`` under its address and version, whatever prefix it was reached by.
@@ -34,21 +34,7 @@ class PrefixTree(Tree):
         for path, item in self._objects.items():
             if not is_safe(path):
                 raise InputError(self.shown, f"an object's key leads out of the folder: {item.key!r}", "rename it")
-        self._files = visible(self._objects)
-        self._names = by_folder(self._files)
-
-    def files(self) -> list[str]:
-        """All paths, see `Tree`."""
-        return self._files
-
-    def names(self, folder: str) -> list[str]:
-        """File names, see `Tree`."""
-        return self._names.get(folder, [])
-
-    def read(self, path: str) -> bytes:
-        """Content, see `Tree`."""
-        with self.open(path) as file:
-            return file.read()
+        self._list(self._objects)
 
     def open(self, path: str) -> BinaryIO:
         """The object in the cache, see `Tree`."""

@@ -28,9 +28,10 @@ class Tree(ABC):
     def names(self, folder: str) -> list[str]:
         """The names of the files in ``folder``, sorted; none if there is no such folder."""
 
-    @abstractmethod
     def read(self, path: str) -> bytes:
         """A file's content; raises `InputError`."""
+        with self.open(path) as file:
+            return file.read()
 
     @abstractmethod
     def open(self, path: str) -> BinaryIO:
@@ -63,18 +64,28 @@ def visible(paths: Iterable[str]) -> list[str]:
     return sorted(path for path in paths if not (path.startswith(("__MACOSX/", ".")) or "/." in path))
 
 
-def by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
-    """The names in every folder, in the order of ``paths``."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        folder, _, name = path.rpartition("/")
-        names[folder].append(name)
-    return dict(names)
-
-
 def no_such_file(where: str) -> InputError:
     """The error for a path that is not in the tree."""
     return InputError(where, "no such file", "put it there, or leave the sequence out")
+
+
+class ListedTree(Tree):
+    """A tree whose paths are all known from the start: who derives from it calls `_list` once."""
+
+    def _list(self, paths: Iterable[str]) -> None:
+        self._files: list[str] = visible(paths)
+        self._names: dict[str, list[str]] = defaultdict(list)
+        for path in self._files:
+            folder, _, name = path.rpartition("/")
+            self._names[folder].append(name)
+
+    def files(self) -> list[str]:
+        """All paths, see `Tree`."""
+        return self._files
+
+    def names(self, folder: str) -> list[str]:
+        """File names, see `Tree`."""
+        return self._names.get(folder, [])
 
 
 class FolderTree(Tree):
@@ -108,11 +119,6 @@ class FolderTree(Tree):
         place = self._top / folder
         return sorted(item.name for item in place.iterdir() if item.is_file()) if place.is_dir() else []
 
-    def read(self, path: str) -> bytes:
-        """Content, see `Tree`."""
-        with self.open(path) as file:
-            return file.read()
-
     def open(self, path: str) -> BinaryIO:
         """An open file, see `Tree`."""
         try:
@@ -135,11 +141,6 @@ class FileTree(Tree):
     def names(self, folder: str) -> list[str]:
         """The one name, see `Tree`."""
         return [self._name] if folder == "" else []
-
-    def read(self, path: str) -> bytes:
-        """Content, see `Tree`."""
-        with self.open(path) as file:
-            return file.read()
 
     def open(self, path: str) -> BinaryIO:
         """The open file, see `Tree`."""

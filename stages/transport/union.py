@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 from stages.errors import InputError
 from stages.transport.progress import Meter
-from stages.transport.tree import Tree, by_folder, no_such_file
+from stages.transport.tree import ListedTree, Tree, no_such_file
 
 
-class UnionTree(Tree):
+class UnionTree(ListedTree):
     """The files of all ``trees``; a path that two of them have is an `InputError`."""
 
     def __init__(self, trees: list[Tree], meter: Meter):
@@ -24,16 +24,7 @@ class UnionTree(Tree):
                 if other is not tree:
                     what = f"{other.where(path)} has the same path"
                     raise InputError(tree.where(path), what, "leave one of the two out of `path`")
-        self._files = sorted(self._owner)
-        self._names = by_folder(self._files)
-
-    def files(self) -> list[str]:
-        """All paths, see `Tree`."""
-        return self._files
-
-    def names(self, folder: str) -> list[str]:
-        """File names, see `Tree`."""
-        return self._names.get(folder, [])
+        self._list(self._owner)
 
     def read(self, path: str) -> bytes:
         """Content, see `Tree`."""

@@ -19,7 +19,7 @@ from stages.transport.cache import CachedFile
 from stages.transport.hostile import check_members
 from stages.transport.progress import Meter
 from stages.transport.ranges import Span
-from stages.transport.tree import Tree, by_folder, no_such_file, visible
+from stages.transport.tree import ListedTree, no_such_file
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 Target = TypeVar("Target", bound=BinaryIO)
@@ -34,7 +34,7 @@ class NoArchiveError(InputError):
     """What is there cannot be read as a ZIP."""
 
 
-class ZipTree(Tree):
+class ZipTree(ListedTree):
     """A ZIP on disk, or behind an object that reads like one. Raises `InputError` for what is none, or is hostile."""
 
     def __init__(self, file: Path | BinaryIO, shown: str, meter: Meter | None = None):
@@ -46,16 +46,7 @@ class ZipTree(Tree):
             raise NoArchiveError(shown, what, remedy) from None
         self._members = {item.filename: item for item in self._zip.infolist()}
         check_members(self._zip.infolist(), self._zip.start_dir, self)
-        self._files = visible(path for path, item in self._members.items() if not item.is_dir())
-        self._names = by_folder(self._files)
-
-    def files(self) -> list[str]:
-        """All paths, see `Tree`."""
-        return self._files
-
-    def names(self, folder: str) -> list[str]:
-        """File names, see `Tree`."""
-        return self._names.get(folder, [])
+        self._list(path for path, item in self._members.items() if not item.is_dir())
 
     def read(self, path: str) -> bytes:
         """Content, see `Tree`; its length and CRC are those that the directory says."""

@@ -59,6 +59,13 @@ def test_one_sequence_and_several_at_any_depth(tmp_path: Path, packed: bool):
     assert found.gt.shape == (12, 9)
 
 
+@pytest.mark.parametrize(("archive", "folder"), [("val.zip", ""), ("DanceTrack.zip", "val1/"), ("train2.zip", "val/")])
+def test_own_split_is_that_of_the_folder_or_else_of_the_archive(tmp_path: Path, archive: str, folder: str):
+    write_sequence(tmp_path / f"in/{folder}dancetrack0004")
+    [entry] = find_sequences(tree_at(pack(tmp_path / "in", tmp_path / archive)), meaning().source).entries.values()
+    assert entry.split == "val"
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_path_may_be_the_sequence_itself(tmp_path: Path, packed: bool):
     folder = write_sequence(tmp_path / "walk")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -83,6 +84,20 @@ def test_workers_change_nothing(reader: ClipReader):
         assert all(
             torch.equal(getattr(one, name), getattr(other, name)) for name in ("images", "boxes", "classes", "frame")
         )
+
+
+def test_opencv_has_no_threads_when_workers_are_forked(reader: ClipReader):
+    """A fork waits for ever for threads that it does not have."""
+    threads = cv2.getNumThreads()
+    samples = ClipSamples(reader, CLIPS, 64, Augment(), seed=1)
+    try:
+        cv2.setNumThreads(2)
+        make_loader(samples, RunOrder(7, 2, 1, seed=1), 0)
+        assert cv2.getNumThreads() == 2
+        make_loader(samples, RunOrder(7, 2, 1, seed=1), 2)
+        assert cv2.getNumThreads() == 1
+    finally:
+        cv2.setNumThreads(threads)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
