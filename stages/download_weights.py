@@ -1,14 +1,16 @@
 """The stage `download_weights`: the checkpoint that the curriculum starts from.
 
-Fetches `weights.path`, checks its sha256 and writes models/pretrained/ as tensors with a card; `scratch` gives a
+Fetches `weights.path` (`published`: what the model's makers publish), checks its sha256 and writes models/pretrained/ as tensors with a card; `scratch` gives a
 network of the pipeline's classes with fresh weights. Run as `python -m stages.download_weights`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
-from stages.detectors import Architecture, build
+from stages.detectors import Architecture, build, family
 from stages.detectors.checkpoint import MODELS, Card, fill, save_checkpoint
 from stages.detectors.pretrained import read_pretrained
 from stages.errors import run_stage
@@ -25,11 +27,12 @@ def main() -> None:
     if weights.path == "scratch":
         tensors, card = _scratch(params)
     else:
-        path = fetch(
-            weights.path, sha256=weights.sha256, endpoint_url=weights.endpoint_url, anonymous=weights.anonymous
-        )
-        tensors, card = read_pretrained(path, params.detector.model)
-        fill(build(card.architecture), tensors, weights.path)
+        published = weights.path == "published"
+        address = family(params.detector.family).published(params.detector.model) if published else weights.path
+        path = fetch(address, sha256=weights.sha256, endpoint_url=weights.endpoint_url, anonymous=weights.anonymous)
+        tensors, card = read_pretrained(path, params.detector.family, params.detector.model)
+        fill(build(card.architecture), tensors, address)
+        card = replace(card, settings=card.settings | {"origin": {"path": address, "sha256": weights.sha256}})
     save_checkpoint(MODELS / PRETRAINED, tensors, card)
 
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import torch
 
-from stages.detectors.base import Architecture, Batch, Detector
+from stages.detectors.base import Architecture, Batch, ClassRows, Detector
+
+# A family's module is imported when it is used: some take seconds.
+FAMILIES = {
+    "yolo": "Yolo",
+    "rtdetr": "RtDetr",
+    "fasterrcnn": "FasterRcnn",
+    "ssdlite": "SsdLite",
+    "retinanet": "RetinaNet",
+    "rfdetr": "RfDetr",
+    "simple": "Simple",
+}
+
+
+def family(name: str) -> type[Detector]:
+    """The class of a family; raises `KeyError` for a name that is none."""
+    return getattr(import_module(f"stages.detectors.{name}"), FAMILIES[name])
 
 
 def build(architecture: Architecture) -> Detector:
     """Build a network with fresh weights, drawn from torch's generator; raises `InputError` for an unknown model."""
-    if architecture.family == "yolo":
-        from stages.detectors.yolo import Yolo
-
-        # The layout in which convolutions run fastest; one layout everywhere gives the same numbers everywhere.
-        return Yolo(architecture).to(memory_format=torch.channels_last)
-    raise ValueError(f"no detector family {architecture.family!r}")
+    # The layout in which convolutions run fastest; one layout everywhere gives the same numbers everywhere.
+    return family(architecture.family)(architecture).to(memory_format=torch.channels_last)
 
 
-__all__ = ["Architecture", "Batch", "Detector", "build"]
+__all__ = ["FAMILIES", "Architecture", "Batch", "ClassRows", "Detector", "build", "family"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -31,13 +35,26 @@ class Card:
     settings: dict = field(default_factory=dict)
 
 
-def save_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], card: Card) -> None:
-    """Write a checkpoint's folder in one step. ``tensors`` is the network's state."""
+def save_checkpoint(
+    folder: Path, tensors: dict[str, torch.Tensor], card: Card, epochs: Mapping[int, Path] | None = None
+) -> None:
+    """Write a checkpoint's folder in one step. ``tensors`` is the network's state.
+
+    ``epochs`` are files of other epochs' weights: each becomes a checkpoint of its own, epochs/NNNN/ in the folder.
+    """
     with replacing(folder) as partial:
         partial.mkdir(parents=True)
-        weights = partial / "model.safetensors"
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, weights)
-        write_json(partial / "card.json", asdict(card) | {"sha256": sha256_of(weights)})
+        write_safetensors(partial / "model.safetensors", tensors)
+        _write_card(partial, card)
+        for epoch, file in (epochs or {}).items():
+            place = partial / "epochs" / f"{epoch:04d}"
+            place.mkdir(parents=True)
+            shutil.copyfile(file, place / "model.safetensors")
+            _write_card(place, replace(card, selected={"select": "keep_every", "epoch": epoch}))
+
+
+def _write_card(folder: Path, card: Card) -> None:
+    write_json(folder / "card.json", asdict(card) | {"sha256": sha256_of(folder / "model.safetensors")})
 
 
 def load_card(folder: Path) -> Card:
@@ -71,6 +88,17 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     except SafetensorError as error:
         kind = "a pickle" if _is_pickle(path) else f"damaged ({error})"
         raise InputError(str(path), f"no safetensors file but {kind}", "delete it and run `dvc repro`") from None
+
+
+def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; raises `OSError` where the system refuses, which the library hides in a text."""
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def _is_pickle(path: Path) -> bool:

@@ -11,32 +11,36 @@ import torch
 
 from stages.detectors.base import Detector
 
-STRIDE = 32  # network input sides are multiples of it
 GREY = 114  # what fills the rest
 
 
-def resized(frame: np.ndarray, image_size: int) -> tuple[np.ndarray, float]:
-    """Scale a frame so that its longer side is ``image_size``; returns the factor too."""
+def resized(frame: np.ndarray, image_size: int) -> np.ndarray:
+    """Scale a frame so that its longer side is ``image_size``."""
     height, width = frame.shape[:2]
-    factor = image_size / max(height, width)
-    if factor == 1:
-        return frame, 1.0
-    size = max(1, round(width * factor)), max(1, round(height * factor))
+    if image_size == max(height, width):
+        return frame
     # Averaging keeps small objects whole when shrinking; it blurs when enlarging.
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR), factor
+    method = cv2.INTER_AREA if image_size < max(height, width) else cv2.INTER_LINEAR
+    return cv2.resize(frame, resized_size(width, height, image_size), interpolation=method)
 
 
-def stacked(frames: list[np.ndarray]) -> torch.Tensor:
-    """(H, W, 3) blue-green-red frames as one (B, 3, H, W) uint8 red-green-blue tensor, grey to the right and below."""
-    height, width = (_multiple(max(frame.shape[axis] for frame in frames)) for axis in (0, 1))
+def resized_size(width: int, height: int, image_size: int) -> tuple[int, int]:
+    """Width and height of what `resized` makes of a frame of ``width`` and ``height``."""
+    factor = image_size / max(height, width)
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def stacked(frames: list[np.ndarray], stride: int) -> torch.Tensor:
+    """(H, W, 3) blue-green-red frames as one (B, 3, H, W) uint8 red-green-blue tensor, grey to the right and below.
+
+    H and W are multiples of ``stride``.
+    """
+    height, width = (-(-max(frame.shape[axis] for frame in frames) // stride) * stride for axis in (0, 1))
     batch = np.full((len(frames), height, width, 3), GREY, np.uint8)
     for place, frame in zip(batch, frames, strict=True):
-        place[: frame.shape[0], : frame.shape[1]] = frame[..., ::-1]
+        # A fortieth of the cost of a reversed view; written in place.
+        cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=place[: frame.shape[0], : frame.shape[1]])
     return torch.from_numpy(batch.transpose(0, 3, 1, 2))
-
-
-def _multiple(side: int) -> int:
-    return -(-side // STRIDE) * STRIDE
 
 
 def detect(
@@ -54,10 +58,9 @@ def detect(
     frames = iter(frames)
     while originals := list(islice(frames, batch)):
         scaled = [resized(frame, image_size) for frame in originals]
-        images = stacked([frame for frame, _ in scaled]).to(device)
-        found = detector.predict(images, min_score, nms_iou, max_objects)
-        for frame, (_, factor), rows in zip(originals, scaled, found, strict=True):
+        found = detector.predict(stacked(scaled, detector.stride).to(device), min_score, nms_iou, max_objects)
+        for frame, small, rows in zip(originals, scaled, found, strict=True):
             rows = rows.cpu().numpy().astype(np.float32)
-            height, width = frame.shape[:2]
-            rows[:, :4] = (rows[:, :4] / factor).clip(0, [width, height, width, height])
+            size, small_size = (np.array(image.shape[1::-1] * 2) for image in (frame, small))  # width, height, twice
+            rows[:, :4] = (rows[:, :4] * (size / small_size)).clip(0, size)
             yield rows

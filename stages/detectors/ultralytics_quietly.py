@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -23,11 +24,31 @@ os.environ.setdefault("YOLO_CONFIG_DIR", str(_settings))
 
 _threads, _image_open, _torch_save = torch.get_num_threads(), Image.open, torch.save
 
+from ultralytics.models.utils.loss import RTDETRDetectionLoss  # noqa: E402
 from ultralytics.nn import tasks  # noqa: E402
+from ultralytics.optim import MuSGD  # noqa: E402
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace  # noqa: E402
+from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES  # noqa: E402
+from ultralytics.utils.metrics import bbox_iou  # noqa: E402
 
 # Ultralytics puts its own in the place of each.
 torch.set_num_threads(_threads)
 Image.open, torch.save = _image_open, _torch_save
 
-__all__ = ["DEFAULT_CFG_DICT", "IterableSimpleNamespace", "tasks"]
+__all__ = [
+    "DEFAULT_CFG_DICT",
+    "GITHUB_ASSETS_NAMES",
+    "IterableSimpleNamespace",
+    "MuSGD",
+    "RTDETRDetectionLoss",
+    "bbox_iou",
+    "opener",
+    "tasks",
+]
+
+
+def opener(name: str) -> Callable[[Path], object]:
+    """Ultralytics' class `YOLO` or `RTDETR`, which opens its files."""
+    from ultralytics import models
+
+    return getattr(models, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from pathlib import Path
@@ -10,23 +11,25 @@ import torch
 import torchvision
 from torch import nn
 
-from stages.detectors.base import Architecture, Batch, Detector
+from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Exportable
+from stages.detectors.checkpoint import Card
+from stages.detectors.suppression import confident, suppressed
+from stages.detectors.ultralytics_networks import build_network, layers_before_head, parts_of, relative_boxes
 from stages.detectors.ultralytics_quietly import DEFAULT_CFG_DICT, IterableSimpleNamespace, tasks
-from stages.errors import InputError
+from stages.detectors.ultralytics_weights import published_by_ultralytics, read_ultralytics
 
-# Scales below Ultralytics' smallest: depth, width, most channels. `yolov8-pico` has 0.9 million parameters.
-_SMALL_SCALES = {"pico": (0.25, 0.125, 1024)}
+_KNOWN = "one of Ultralytics' (yolov8n, yolo11s, yolo12n, yolo26n, ...), yolov8-pico, or a YAML file"
+_LOSS_STATE = ("updates", "o2m", "o2o")  # of the loss of end-to-end models: the weights of its two heads
 
 
 class Yolo(Detector):
     """An Ultralytics `DetectionModel` whose class head ends in exactly the classes asked for."""
 
     def __init__(self, architecture: Architecture):
-        super().__init__()
-        self.architecture = architecture
-        self.network = _build(architecture)
-        if type(self.network.model[-1]).__name__ not in ("Detect", "v10Detect"):
-            raise InputError("params.yaml: detector.model", f"`{architecture.model}` is no detector", "name a detector")
+        super().__init__(architecture)
+        heads = ("Detect", "v10Detect")
+        base = architecture.base_classes
+        self.network = build_network(tasks.DetectionModel, architecture.model, base, heads, _KNOWN)
         self.network.args = IterableSimpleNamespace(**DEFAULT_CFG_DICT)
         if architecture.base_classes != len(architecture.classes):
             _resize_class_head(self.network, len(architecture.classes))
@@ -47,12 +50,10 @@ class Yolo(Detector):
         """Ultralytics' box, class and distribution (or L1) losses, each a mean over frames."""
         if self.criterion is None:
             self.begin_training(epochs=1)
-        height, width = batch.images.shape[-2:]
-        size = batch.boxes.new_tensor([width, height, width, height])
         targets = {
             "batch_idx": batch.frame.float(),
             "cls": batch.classes.float().view(-1, 1),
-            "bboxes": torchvision.ops.box_convert(batch.boxes, "xyxy", "cxcywh") / size,
+            "bboxes": relative_boxes(batch),
         }
         scaled, _ = self.criterion(self.network(batch.images.float() / 255), targets)
         # Ultralytics multiplies by the batch size, which would make gradients depend on how a batch is cut.
@@ -64,59 +65,64 @@ class Yolo(Detector):
         output = self.network(images.float() / 255)[0].float()  # (B, 4 + classes, n)
         return [_suppress(frame, min_score, nms_iou, max_objects) for frame in output]
 
+    def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
+        """The one-to-many head's candidates, at any batch and any size that is a multiple of the stride."""
+        network = copy.deepcopy(self.network).to(memory_format=torch.contiguous_format).eval().fuse(verbose=False)
+        network.model[-1].dynamic = True  # anchors are made from the input's size
+        return Exportable(_Candidates(network), "anchors", ("batch", "height", "width"))
+
     def parts(self) -> dict[str, list[nn.Module]]:
         """By the model's own YAML: its backbone's layers, its head's last layer, and what is between."""
-        layers = list(self.network.model)
-        backbone = len(self.network.yaml["backbone"])
-        return {"backbone": layers[:backbone], "neck": layers[backbone:-1], "head": layers[-1:]}
+        return parts_of(self.network)
 
-    def class_tensors(self) -> set[str]:
+    def class_tensors(self) -> dict[str, ClassRows]:
         """The last convolution of every class branch."""
         last = len(self.network.model) - 1
         pattern = re.compile(rf"model\.{last}\.(one2one_)?cv3\.\d+\.2\.(weight|bias)")
-        return {name for name in self.network.state_dict() if pattern.fullmatch(name)}
+        return {name: ClassRows() for name in self.network.state_dict() if pattern.fullmatch(name)}
+
+    def blocks(self) -> list[nn.Module]:
+        """Every layer before the head: the head's inputs are outputs of these, and kept."""
+        return layers_before_head(self.network)
+
+    def loss_state(self) -> dict[str, float]:
+        """Where an end-to-end model's loss stands between its two heads."""
+        return {name: getattr(self.criterion, name) for name in _LOSS_STATE if hasattr(self.criterion, name)}
+
+    def load_loss_state(self, state: dict[str, float]) -> None:
+        """See `loss_state`."""
+        for name, value in state.items():
+            setattr(self.criterion, name, value)
+
+    @classmethod
+    def published(cls, model: str) -> str:
+        """Ultralytics' own weights for ``model``."""
+        return published_by_ultralytics(model)
+
+    @classmethod
+    def read(cls, path: Path, model: str) -> tuple[dict[str, torch.Tensor], Card]:
+        """An Ultralytics checkpoint."""
+        return read_ultralytics(path, "yolo", model)
 
 
-def _build(architecture: Architecture) -> nn.Module:
-    description = _describe(architecture.model)
-    try:
-        return tasks.DetectionModel(description, nc=architecture.base_classes, verbose=False)
-    except (AssertionError, TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-        what = f"`{architecture.model}` cannot be built ({' '.join(str(error).split())[:100]})"
-        raise InputError("params.yaml: detector.model", what, "name another model, or mend its YAML file") from None
+class _Candidates(nn.Module):
+    """What a network finds as boxes (B, n, 4) x1 y1 x2 y2 in pixels and scores (B, n, classes)."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        output = self.network(images)[0].transpose(1, 2)  # (B, n, 4 + classes): centre x, y, width, height, scores
+        centre, half = output[..., :2], output[..., 2:4] / 2
+        return torch.cat([centre - half, centre + half], dim=-1), output[..., 4:]
 
 
 def _suppress(output: torch.Tensor, min_score: float, nms_iou: float, max_objects: int) -> torch.Tensor:
     """Non-maximum suppression per class; ``output`` (4 + classes, n) has centre x, y, width, height and scores."""
-    scores, anchors, classes = _confident(output[4:], min_score)
+    scores, anchors, classes = confident(output[4:], min_score)
     boxes = torchvision.ops.box_convert(output[:4].T[anchors], "cxcywh", "xyxy")
-    kept = torchvision.ops.batched_nms(boxes, scores, classes, nms_iou)[:max_objects]
-    return torch.cat([boxes[kept], scores[kept, None], classes[kept, None].to(boxes.dtype)], dim=1)
-
-
-def _confident(scores: torch.Tensor, min_score: float, most: int = 10_000) -> tuple[torch.Tensor, ...]:
-    """Scores (classes, n) at or above the threshold as (scores, places, classes), the best ``most`` of them."""
-    classes, places = torch.nonzero(scores >= min_score, as_tuple=True)
-    values = scores[classes, places]
-    if len(values) > most:
-        values, order = values.topk(most)
-        classes, places = classes[order], places[order]
-    return values, places, classes
-
-
-def _describe(model: str) -> dict | str:
-    """The model as Ultralytics' YAML describes it; raises `InputError` where there is none."""
-    base, _, scale = model.removesuffix(".yaml").partition("-")
-    try:
-        if scale in _SMALL_SCALES:
-            description = tasks.yaml_model_load(f"{base}n.yaml")
-            return description | {"scales": {scale: _SMALL_SCALES[scale]}, "scale": scale}
-        if Path(model).suffix == ".yaml" and Path(model).exists():
-            return tasks.yaml_model_load(model)
-        return tasks.yaml_model_load(f"{model.removesuffix('.yaml')}.yaml")
-    except FileNotFoundError:
-        remedy = "name one of Ultralytics' (yolov8n, yolo11s, yolo12n, yolo26n, ...), yolov8-pico, or a YAML file"
-        raise InputError("params.yaml: detector.model", f"no model `{model}`", remedy) from None
+    return suppressed(boxes, scores, classes, nms_iou, max_objects)
 
 
 def _resize_class_head(network: nn.Module, classes: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from stages.detectors.base import Detector
+from stages.detectors.base import ClassRows, Detector
 from stages.errors import InputError
 
 
@@ -34,44 +34,77 @@ class HandoffReport:
         }
 
 
+@dataclass(frozen=True)
+class _Classes:
+    """The classes of parent and child, and the pairs of (child's, parent's) numbers of those that both know."""
+
+    parent: int
+    child: int
+    pairs: list[tuple[int, int]]
+
+
 def hand_over(child: Detector, tensors: dict[str, torch.Tensor], classes: tuple[str, ...]) -> HandoffReport:
-    """Load a parent's ``tensors``, a network of ``classes``, into ``child``; the report counts numbers, not names."""
-    state = child.network.state_dict()
-    class_tensors = child.class_tensors()
-    rows = [(new, classes.index(name)) for new, name in enumerate(child.architecture.classes) if name in classes]
+    """Load a parent's ``tensors``, a network of ``classes``, into ``child``; the report counts numbers, not names.
+
+    Where parent and child have the same classes in the same order, all tensors are taken as they are. A class that the
+    parent names twice counts where it is named first.
+    """
+    names, state = child.architecture.classes, child.network.state_dict()
+    layouts = child.class_tensors() if names != classes else {}
+    pairs = [(new, classes.index(name)) for new, name in enumerate(names) if name in classes]
+    both = _Classes(len(classes), len(names), pairs)
     kinds: dict[str, list[str]] = {"loaded": [], "reshaped": [], "new": []}
     given = 0
     for name, tensor in state.items():
-        kind, count = _take(tensor, tensors.get(name), rows if name in class_tensors else None, classes, child)
+        kind, count = _take(tensor, tensors.get(name), layouts.get(name), both)
         kinds[kind].append(name)
         given += count
     child.network.load_state_dict(state)
-    carried = [child.architecture.classes[new] for new, _ in rows]
+    carried = [names[new] for new, _ in pairs]
     return HandoffReport(
         **kinds,
         dropped=[name for name in tensors if name not in state],
         carried_classes=carried,
-        new_classes=[name for name in child.architecture.classes if name not in carried],
+        new_classes=[name for name in names if name not in carried],
         share=round(given / sum(tensor.numel() for tensor in state.values()), 6),
     )
 
 
 def _take(
-    tensor: torch.Tensor, parent: torch.Tensor | None, rows: list | None, classes: tuple[str, ...], child: Detector
+    tensor: torch.Tensor, parent: torch.Tensor | None, layout: ClassRows | None, classes: _Classes
 ) -> tuple[str, int]:
     """Copy what fits of ``parent`` into ``tensor``; returns the kind, and how many numbers were copied."""
     if parent is None:
         return "new", 0
-    if rows is not None and child.architecture.classes != classes:
-        if parent.shape[1:] != tensor.shape[1:] or not rows:
-            return "new", 0
-        for new, old in rows:
-            tensor[new] = parent[old]
-        return "reshaped", len(rows) * tensor[0].numel()
+    if layout is not None:
+        count = _take_rows(tensor, parent, layout, classes)
+        return ("reshaped" if count else "new"), count
     if parent.shape != tensor.shape:
         return "new", 0
     tensor.copy_(parent)
     return "loaded", tensor.numel()
+
+
+def _take_rows(tensor: torch.Tensor, parent: torch.Tensor, layout: ClassRows, classes: _Classes) -> int:
+    """Copy the rows of background and of the classes that both know; returns how many numbers were copied."""
+    outside = layout.before + layout.behind
+    theirs = outside + classes.parent
+    if parent.shape != (layout.repeats * theirs * layout.each, *tensor.shape[1:]):
+        return 0
+    before, behind = range(layout.before), range(layout.behind)
+    rows = [
+        *((row, row) for row in before),
+        *((layout.before + new, layout.before + old) for new, old in classes.pairs),
+        *((layout.before + classes.child + row, layout.before + classes.parent + row) for row in behind),
+    ]
+    if not rows:
+        return 0
+    # (repeats, rows, each, ...): a view of the network's own tensor.
+    own = tensor.view(layout.repeats, outside + classes.child, layout.each, *tensor.shape[1:])
+    given = parent.reshape(layout.repeats, theirs, layout.each, *parent.shape[1:])
+    new, old = (torch.tensor(numbers) for numbers in zip(*rows, strict=True))
+    own[:, new] = given[:, old].to(own.dtype)
+    return len(rows) * own[:, 0].numel()
 
 
 def require_share(report: HandoffReport, least: float, where: str) -> None:

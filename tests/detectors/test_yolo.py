@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from stages.detectors import Architecture, Batch, Detector, build
+from stages.detectors.yolo import Yolo
 from stages.errors import InputError
+from tests.detectors import families
+from tests.detectors.families import frames
 from tests.rectangles import TINY_MODEL, boxes_of, picture
 
 MODELS = ["yolov8-pico", "yolo11-pico", "yolo12n", "yolo26-pico", "yolov10-pico"]
@@ -70,6 +74,7 @@ def test_every_parameter_is_in_one_part_and_class_tensors_count_classes(model: s
     assert sorted(counted) == sorted(id(p) for p in detector.parameters())
     shapes = [detector.network.state_dict()[name].shape for name in detector.class_tensors()]
     assert len(shapes) == (12 if "26" in model else 6) and {shape[0] for shape in shapes} == {3}
+    families.assert_class_tensors_count(detector)
     assert tuple(detector.eval().predict(_batch(1).images, 0.0, 0.7, 5)[0].shape) == (5, 6)
 
 
@@ -77,7 +82,7 @@ def test_a_resized_class_head_keeps_its_inner_widths():
     base, small = _build("yolov8-pico", tuple(map(str, range(80)))), _build("yolov8-pico", CLASSES, base=80)
     ours, theirs = small.network.state_dict(), base.network.state_dict()
     different = {name for name in theirs if theirs[name].shape != ours[name].shape}
-    assert ours.keys() == theirs.keys() and different == small.class_tensors()
+    assert ours.keys() == theirs.keys() and different == set(small.class_tensors())
 
 
 def test_the_loss_is_a_mean_over_frames():
@@ -104,6 +109,52 @@ def test_the_loss_of_end_to_end_models_shifts_from_epoch_to_epoch():
     plain = _build("yolo11-pico")
     plain.begin_training(epochs=3)
     plain.end_epoch()  # nothing to advance
+    assert plain.loss_state() == {}
+
+
+def test_what_the_loss_keeps_is_carried_over():
+    one, other = _build("yolo26-pico"), _build("yolo26-pico")
+    for detector in (one, other):
+        detector.begin_training(epochs=4)
+    one.end_epoch()
+    state = one.loss_state()
+    # One of four epochs: a third of the way from 0.8 to 0.1.
+    assert state["o2m"] == pytest.approx(0.8 - 0.7 / 3) and state["o2m"] + state["o2o"] == pytest.approx(1)
+    other.load_loss_state(json.loads(json.dumps(state)))
+    batch = _batch(1, 5)
+    assert other.loss_state() == state and other(batch) == one(batch)
+    for detector in (one, other):
+        detector.end_epoch()
+    assert one.loss_state() == other.loss_state() != state
+
+
+@pytest.mark.parametrize("model", ["yolo11-pico", "yolo26-pico"])
+def test_blocks_can_be_computed_twice(model: str):
+    families.assert_blocks_recompute(_build(model), _batch(1, 5))
+
+
+def test_any_shape_any_number_of_boxes_and_half_precision():
+    detector = _build("yolo11-pico")
+    families.assert_any_shape(detector, (2, 3))
+    families.assert_any_number_of_boxes(detector, _batch(1, 5))
+    families.assert_works_in_half_precision(detector, _batch(1, 5))
+
+
+def test_it_learns_a_few_frames_by_heart(tmp_path: Path):
+    detector, batch = _build("yolov8-pico"), frames(1, 5, scale=2)
+    losses = families.learn(detector, batch, steps=150, lr=5e-3, until=0.06)
+    families.settle_batchnorm(detector, batch)
+    # What is left is for the most part the distribution loss, whose targets lie between two bins.
+    assert losses[0] > 10 and losses[-5:].mean() < 0.08 * losses[0]
+    families.assert_right(detector, batch, iou=0.7)
+    families.assert_obeys_thresholds(detector, batch.images, min_score=0.3)
+    families.assert_saved_whole(detector, batch, tmp_path)
+
+
+def test_what_is_published():
+    address = "https://github.com/ultralytics/assets/releases/download/v8.4.0/yolo11n.pt"
+    assert Yolo.published("yolo11n") == Yolo.published("yolo11n.yaml") == address
+    families.assert_input_error(lambda: Yolo.published("yolov8-pico"), "publishes no weights for `yolov8-pico`")
 
 
 def test_frames_without_boxes_have_a_loss():
@@ -133,7 +184,8 @@ def test_what_is_predicted_are_boxes_in_pixels_suppressed_class_by_class():
     [
         ("yolo99n", "no model `yolo99n`: name one of Ultralytics'"),
         ("absent.yaml", "no model `absent.yaml`"),
-        ("yolov8n-seg", "`yolov8n-seg` is no detector"),
+        ("yolov8n-seg", "`yolov8n-seg` is no detector of this family"),
+        ("rtdetr-l", "`rtdetr-l` is no detector of this family"),
         ("yolo12-pico", "`yolo12-pico` cannot be built (Dimension of ABlock must be a multiple of 32.)"),
         ("broken.yaml", "`broken.yaml` cannot be built"),
         ("empty.yaml", "`empty.yaml` cannot be built"),
