@@ -34,7 +34,7 @@ def write_plots(params: Params, results: list[res.Result]) -> None:
 
     training, alpha = tab.training_table(params), tab.alpha_table(params)
     hota, forgetting = tab.hota_table(results), tab.forgetting_table(params, results)
-    write_table(tab.PLOTS / "training.csv", tab.TRAINING_COLUMNS, training)
+    write_table(tab.PLOTS / "training.csv", tab.training_columns(training), training)
     write_table(tab.PLOTS / "hota.csv", tab.HOTA_COLUMNS, hota)
     write_table(tab.PLOTS / "hota_alpha.csv", tab.ALPHA_COLUMNS, alpha)
     write_table(tab.PLOTS / "forgetting.csv", tab.FORGETTING_COLUMNS, forgetting)

@@ -40,6 +40,7 @@ SMALL = {
     "sources": {"street": _SOURCE | {"view": "street"}, "air": _SOURCE | {"view": "air"}},
     "detector": {"family": "yolo", "model": "yolov8-pico"},
     "weights": {"path": "scratch"},
+    "compute": {"devices": 1},
     "curriculum": {"stage1": {"after": "pretrained"}, "stage2": {"after": "stage1"}},
     "stage1": _stage("street"),
     "stage2": _stage("air", replay=0.25),

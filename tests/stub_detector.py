@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from stages.detectors import Architecture, Batch, Detector
+from stages.detectors import Architecture, Batch, ClassRows, Detector
 
 ARCHITECTURE = Architecture("yolo", "tiny.yaml", ("person", "car"), 2)
 
@@ -32,8 +32,8 @@ class StubDetector(Detector):
     """Says how many objects of each class a frame shows; every layer's kind is there: convolution and BatchNorm."""
 
     def __init__(self, architecture: Architecture = ARCHITECTURE, script: Script | None = None):
-        super().__init__()
-        self.architecture, self.script = architecture, script or Script()
+        super().__init__(architecture)
+        self.script, self.weight = script or Script(), 1.0
         self.network = nn.Sequential(
             nn.Conv2d(3, 4, 4, stride=4),
             nn.BatchNorm2d(4),
@@ -63,11 +63,21 @@ class StubDetector(Detector):
     def parts(self) -> dict[str, list[nn.Module]]:
         return {"backbone": list(self.network[:2]), "neck": [self.network[2]], "head": [self.network[3]]}
 
-    def class_tensors(self) -> set[str]:
-        return {"3.weight", "3.bias"}
+    def class_tensors(self) -> dict[str, ClassRows]:
+        return {"3.weight": ClassRows(), "3.bias": ClassRows()}
+
+    def blocks(self) -> list[nn.Module]:
+        return [self.network[0], self.network[1], self.network[2]]
 
     def end_epoch(self) -> None:
         self.script.epochs_ended += 1
+        self.weight = 1.0 / (1 + self.script.epochs_ended)
+
+    def loss_state(self) -> dict[str, float]:
+        return {"weight": self.weight}
+
+    def load_loss_state(self, state: dict[str, float]) -> None:
+        self.weight = state["weight"]
 
 
 def _coloured(image: torch.Tensor, shifts: tuple[int | None, int | None]) -> torch.Tensor:

@@ -16,7 +16,7 @@ PLOTS = Path("plots")
 Row = dict[str, object]
 Table = list[Row]
 
-TRAINING_COLUMNS = ("stage", "epoch", "lr", "loss", "loss_box", "loss_cls", "loss_dfl", "mAP", "mAP50")
+_TRAINING_COLUMNS = ("epoch", "lr", "loss", "mAP", "mAP50")
 HOTA_COLUMNS = ("checkpoint", "source", "tracker", *SCORES)
 ALPHA_COLUMNS = ("checkpoint", "source", "tracker", "alpha", "HOTA", "DetA", "AssA")
 FORGETTING_COLUMNS = ("checkpoint", "source", "HOTA")
@@ -27,8 +27,15 @@ def training_table(params: Params, root: Path = PLOTS) -> Table:
     return [
         {"stage": stage, **row}
         for stage in params.curriculum
-        for row in _read(root / "training" / f"{stage}.csv", TRAINING_COLUMNS[1:])
+        for row in _read(root / "training" / f"{stage}.csv", _TRAINING_COLUMNS, parts="loss_")
     ]
+
+
+def training_columns(table: Table) -> list[str]:
+    """The columns of a training table: the parts of the loss, which differ from family to family, behind the loss."""
+    parts = sorted({name for row in table for name in row if name.startswith("loss_")})
+    place = _TRAINING_COLUMNS.index("loss") + 1
+    return ["stage", *_TRAINING_COLUMNS[:place], *parts, *_TRAINING_COLUMNS[place:]]
 
 
 def hota_table(results: list[Result]) -> Table:
@@ -57,8 +64,11 @@ def alpha_table(params: Params, root: Path = PLOTS) -> Table:
     return table
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> Table:
-    """The rows of a CSV file: numbers as floats, empty fields as None, columns that it lacks as None."""
+def _read(path: Path, columns: tuple[str, ...], parts: str | None = None) -> Table:
+    """The rows of a CSV file: numbers as floats, empty fields as None, columns that it lacks as None.
+
+    Besides ``columns`` all whose names begin with ``parts``.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -68,7 +78,8 @@ def _read(path: Path, columns: tuple[str, ...]) -> Table:
         raise InputError(str(path), "no such table", "run `dvc repro` or `dvc pull`") from None
     if columns[0] not in header:
         raise InputError(f"{path}:1", f"no column `{columns[0]}`", "delete it and run `dvc repro`")
-    return [{name: _parse(row.get(name)) for name in columns} for row in rows]
+    more = tuple(name for name in header if parts is not None and name.startswith(parts))
+    return [{name: _parse(row.get(name)) for name in columns + more} for row in rows]
 
 
 def _parse(field: str | None) -> object:

@@ -58,16 +58,24 @@ class ClipReader:
 
     def read(self, clip: Clip) -> ClipData:
         """Read one clip."""
-        place = clip.source, clip.sequence
-        sequence = self._sequence(place)
-        if place not in self._targets:
-            self._targets[place] = self._read_targets(clip.source, sequence)
-        targets = self._targets[place]
+        sequence = self._sequence((clip.source, clip.sequence))
         return ClipData(
             frames=[sequence.frame(frame) for frame in clip.frames],
-            targets=[targets.get(frame, _NOTHING) for frame in clip.frames],
+            targets=self.targets(clip),
             times=[(frame - clip.frames[0]) / sequence.info.fps for frame in clip.frames],
         )
+
+    def targets(self, clip: Clip) -> list[Targets]:
+        """The targets of each of a clip's frames, without a frame being read."""
+        place = clip.source, clip.sequence
+        if place not in self._targets:
+            self._targets[place] = self._read_targets(clip.source, self._sequence(place))
+        return [self._targets[place].get(frame, _NOTHING) for frame in clip.frames]
+
+    def size(self, clip: Clip) -> tuple[int, int]:
+        """Width and height of a clip's frames, as its sequence says."""
+        info = self._sequence((clip.source, clip.sequence)).info
+        return info.width, info.height
 
     def verify(self) -> None:
         """Check every archive against the manifest's sha256; raises `InputError`."""

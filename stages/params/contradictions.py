@@ -43,7 +43,7 @@ def _classes(params: Params) -> Iterator[Finding]:
 
 def _addresses(params: Params) -> Iterator[Finding]:
     """No secret stands in params.yaml: git keeps that file, and dvc.lock its values."""
-    addresses = {("weights", "path"): params.weights.path}
+    addresses = {("weights", "path"): params.weights.path, ("logging", "mlflow"): params.logging.mlflow or ""}
     for name, source in params.sources.items():
         if isinstance(source, FileSource):
             one = isinstance(source.path, str)
@@ -186,7 +186,25 @@ def _schedule(params: Params, name: str) -> Iterator[Finding]:
         yield (name, "memory", "batch"), what, "batches hold whole clips: change one of the two"
     if stage.validate_every > stage.epochs:
         yield (name, "validate_every"), f"never in {stage.epochs} epochs", "validate more often"
-    if set(stage.freeze) == {"backbone", "neck", "head"}:
+    if stage.augment.scale[0] > stage.augment.scale[1]:
+        yield (name, "augment", "scale"), "the first is above the second", "give [from, to]"
+    if stage.augment.close_mosaic and not stage.augment.mosaic:
+        yield (name, "augment", "close_mosaic"), "there is no mosaic to close", "set augment.mosaic, or delete it"
+    if stage.keep_every is not None and stage.keep_every > stage.epochs:
+        yield (name, "keep_every"), f"never in {stage.epochs} epochs", "keep more often, or delete it"
+    if stage.patience is not None and stage.patience < stage.validate_every:
+        what = f"shorter than from one validation to the next ({stage.validate_every} epochs)"
+        yield (name, "patience"), what, "lengthen it, or validate more often"
+    yield from _freezing(params, name)
+
+
+def _freezing(params: Params, name: str) -> Iterator[Finding]:
+    stage = params.stages[name]
+    if stage.thaw is not None and not stage.freeze:
+        yield (name, "thaw"), "nothing is frozen", "name the parts in `freeze`, or delete it"
+    elif stage.thaw is not None and stage.thaw >= stage.epochs:
+        yield (name, "thaw"), f"never in {stage.epochs} epochs", "thaw earlier, or delete it"
+    elif stage.thaw is None and set(stage.freeze) == {"backbone", "neck", "head"}:
         yield (name, "freeze"), "nothing is left to train", "thaw a part"
 
 

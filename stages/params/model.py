@@ -15,14 +15,17 @@ PRETRAINED = "pretrained"  # the checkpoint that a curriculum starts from
 
 
 class Detector(Block):
-    """The network: an Ultralytics detection model by name (`yolov8n`, `yolo11n`, `yolov8-pico`, ...) or YAML file."""
+    """The network: a family (stages/detectors has a module for each) and one of its models."""
 
-    family: Literal["yolo"]
+    family: Literal["yolo", "rtdetr", "fasterrcnn", "ssdlite", "retinanet", "rfdetr", "simple"]
     model: Text
 
 
 class Weights(Block):
-    """Where the first stage's weights come from: `scratch`, or a path, URL or S3 address with its sha256."""
+    """Where the first stage's weights come from: `scratch`, `published`, or a path, URL or S3 address.
+
+    All but `scratch` need the file's sha256; `published` is the address of the model's makers.
+    """
 
     path: Text = "scratch"
     sha256: Sha256 | None = None
@@ -53,6 +56,23 @@ class Evaluation(Block):
     detection: Detection
 
 
+class Compute(Block):
+    """The processes that train a stage: one for each device of each host."""
+
+    devices: Count = 1  # of every host
+    hosts: tuple[Text, ...] = ()  # several: their names, the first leads; the stage is started on each of them
+    port: Annotated[int, Field(ge=1024, le=65535)] = 29500  # on which the first host listens, if there are several
+
+
+class Logging(Block):
+    """Where training is logged to besides the pipeline's own files; nothing by default."""
+
+    folder: Text = "runs"  # for what the loggers write; git and DVC leave it out
+    tensorboard: bool = False
+    dvclive: bool = False
+    mlflow: Text | None = None  # a folder for its files, or the address of a server
+
+
 class Params(Block):
     """Everything that params.yaml says; `stages` holds the top-level blocks that `curriculum` names."""
 
@@ -61,6 +81,8 @@ class Params(Block):
     sources: Annotated[dict[Name, Source], Field(min_length=1)]
     detector: Detector
     weights: Weights
+    compute: Compute = Compute()
+    logging: Logging = Logging()
     curriculum: Annotated[dict[Name, CurriculumEntry], Field(min_length=1)]
     evaluation: Evaluation
     trackers: Annotated[dict[Name, Tracker], Field(min_length=1)]

@@ -1,15 +1,14 @@
 """The one training loop, for every detector family.
 
-A run is a sequence of optimizer steps; each takes a window of `accumulate` micro-batches (fewer at an epoch's end),
-every micro-batch's loss weighted by its share of the window's frames, so that the gradient is that of the window's
-mean frame however it is cut.
+A run is a sequence of optimizer steps, each over a window of micro-batches. Between two steps all that the run is
+can be saved, and gone on from: the run that comes of it is the same to the last bit.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
@@ -18,159 +17,191 @@ from accelerate import Accelerator
 from stages.detectors import Batch, Detector
 from stages.errors import InputError
 from stages.params import Stage
-from stages.training.ema import Ema
-from stages.training.loader import ClipSamples, RunOrder, make_loader
-from stages.training.optimizing import (
-    describe,
-    freeze,
-    lr_factor,
-    make_optimizer,
-    set_learning_rates,
-    set_training_mode,
-)
+from stages.training.gradients import Gradients, MicroBatches
+from stages.training.loader import collate, make_loader
+from stages.training.optimizing import begin_epoch, learning_rates, lr_factor, set_learning_rates, state_bytes
+from stages.training.order import RunOrder, Window
+from stages.training.outcome import Outcome, make_outcome
+from stages.training.pace import Pace
+from stages.training.processes import Processes
+from stages.training.samples import ClipSamples
+from stages.training.saving import Saves
+from stages.training.state import Progress, RunState, Tensors
+from stages.watching import Step, Watcher
 
 Validate = Callable[[Detector], dict[str, float]]
 
 
-@dataclass
-class Outcome:
-    """What a run leaves: the tensors that `select` chose, how they were chosen, and the history by epoch."""
-
-    tensors: dict[str, torch.Tensor]
-    selected: dict
-    settings: dict
-    history: list[dict] = field(default_factory=list)
-
-
 class Trainer:
-    """Trains one stage. ``report`` is called with every row of the history as it is made."""
+    """Trains one stage."""
 
     def __init__(
         self,
         name: str,
-        detector: Detector,
         stage: Stage,
+        state: RunState,
         samples: ClipSamples,
         order: RunOrder,
         validate: Validate,
-        report: Callable[[dict], None] = lambda row: None,
+        accelerator: Accelerator,
+        saves: Saves,
+        watch: Watcher,
+        seed: int,
     ):
-        self.name, self.stage, self.order, self.report = name, stage, order, report
-        self.accelerator = _accelerator(name, stage)
-        freeze(detector, stage)
-        detector.to(self.accelerator.device)
-        self.detector = detector
-        self.ema = Ema(detector, stage.ema)
-        self.validate = validate
-        self.loader = make_loader(samples, order, stage.memory.workers)
-        self.model, self.optimizer = self.accelerator.prepare(detector, make_optimizer(detector, stage))
-        self.steps_per_epoch = math.ceil(order.batches_per_epoch / stage.memory.accumulate)
-        self.step = 0
-        self.history: list[dict] = []
-        self.best: tuple[float, int, dict[str, torch.Tensor]] | None = None
+        self.name, self.stage, self.state, self.samples, self.order = name, stage, state, samples, order
+        self.accelerator, self.validate, self.saves, self.watch = accelerator, validate, saves, watch
+        self.detector = state.detector
+        self.processes = Processes(accelerator)
+        self.gradients = Gradients(name, self.detector, stage, accelerator, self.processes, seed)
+        self.pace = Pace()
 
-    def run(self) -> Outcome:
-        """Train all epochs."""
+    @property
+    def progress(self) -> Progress:
+        """Where the run is."""
+        return self.state.progress
+
+    def run(self, saved: tuple[Tensors, Progress] | None = None) -> Outcome:
+        """Train all epochs, or what is left of them after what was ``saved``."""
+        self._begin(saved)
+        loader = make_loader(self.samples, self.order, self.stage.memory.workers, self.detector.stride)
+        micro_batches = iter(loader)
+        while not self._finished():
+            step = self.progress.step
+            self._step(self.order.window(step), micro_batches)
+            if (step + 1) % self.order.steps_per_epoch == 0:
+                self._end_epoch((step + 1) // self.order.steps_per_epoch)
+            self.pace.add_to(self.progress, self.gradients.limit.peak_mb())
+            self.watch.flush()
+            self.saves.between_steps(self.state, self._finished())
+        return make_outcome(self.stage, self.state, self.gradients, self.processes.count)
+
+    def _finished(self) -> bool:
+        return self.progress.ended or self.progress.step == self.order.steps
+
+    def _begin(self, saved: tuple[Tensors, Progress] | None) -> None:
+        """Be what was saved, or make the trial that finds the rung to begin on."""
         self.detector.begin_training(self.stage.epochs)
-        micro_batches = iter(self.loader)
-        for epoch in range(1, self.stage.epochs + 1):
-            set_training_mode(self.detector, self.stage)
-            row = self._epoch(epoch, islice(micro_batches, self.order.batches_per_epoch))
-            self.detector.end_epoch()
-            if epoch % self.stage.validate_every == 0 or epoch == self.stage.epochs:
-                row |= self.validate(self.ema.detector)
-                self._keep(epoch, row[self.stage.metric])
-            self.history.append(row)
-            self.report(row)
-        return self._outcome()
+        if saved is not None:
+            self.state.take_back(*saved)
+            self.gradients.start_at(self.progress.rung)
+            if not self._finished():
+                self.progress.resumed_at.append(self.progress.step)
+            self.watch.note(f"goes on after step {self.progress.step} of {self.order.steps}")
+        epoch = min(self.progress.step // self.order.steps_per_epoch + 1, self.stage.epochs)
+        begin_epoch(self.detector, self.stage, epoch)
+        self.order.start = self.progress.step
+        if saved is None:
+            self._try_densest()
+        if self.stage.compile:
+            self.detector.network.compile()
 
-    def _epoch(self, epoch: int, micro_batches: Iterator[Batch]) -> dict:
-        """One pass over the mixture; returns its row of the history, losses as means over frames."""
-        sums: dict[str, torch.Tensor] = {}
-        frames = 0
-        while window := list(islice(micro_batches, self.stage.memory.accumulate)):
-            for part, value in self._step(window).items():
-                sums[part] = sums.get(part, 0.0) + value
-            frames += sum(len(batch) for batch in window)
-        means = {part: float(value) / frames for part, value in sums.items()}
-        row = {"epoch": epoch, "lr": self.optimizer.param_groups[-1]["lr"], "loss": sum(means.values())} | means
-        self._require_finite(epoch, row["loss"])
-        return {key: value if key == "epoch" else round(value, 8) for key, value in row.items()}
+    def _try_densest(self) -> None:
+        """Run the fullest micro-batch there is forward and backward, before training."""
+        if self.gradients.limit.is_known:
+            places = self.samples.densest(self.stage.memory.batch // self.stage.mixture.clip_length)
+            batch = collate([self.samples[place] for place in places], self.detector.stride)
+            size = state_bytes(self.state.optimizer, self.stage)  # which the first step will take
+            space = torch.empty(size, dtype=torch.uint8, device=self.accelerator.device)
+            self.gradients.held = lambda: [*self.state.on_device(), space]
+            self.gradients.try_out(batch)
+            self._note_falls()
+        self.gradients.held = self.state.on_device
 
-    def _require_finite(self, epoch: int, loss: float) -> None:
-        """Raise `InputError` where training has left the numbers, also if only its last step did."""
-        state = self.ema.detector.network.state_dict()
-        broken = next((name for name, tensor in state.items() if not tensor.isfinite().all()), None)
-        if broken or not math.isfinite(loss):
-            what = f"the loss is {loss:.4g}" + (f" and `{broken}` is not finite" if broken else "")
-            remedy = f"lower {self.name}.lr, lengthen {self.name}.warmup or train in fp32"
-            raise InputError(f"{self.name}: epoch {epoch}", what, remedy)
+    def _step(self, window: Window, micro_batches: Iterator[Batch]) -> None:
+        """One optimizer step. All that it changes is in the state."""
+        batches = self._take(window, micro_batches)
+        frames = window.clips * self.stage.mixture.clip_length
+        step, progress = self.progress.step, self.progress
+        set_learning_rates(self.state.optimizer, lr_factor(self.stage, step, self.order.steps_per_epoch))
+        sums = self.processes.sums(self.gradients.compute(window.epoch, batches, frames, step))
+        self._note_falls()
+        self._apply(window.epoch, batches)
+        progress.left_out += sum(batch.left_out for _, batch in batches)
+        for part, value in sums.items():
+            progress.sums[part] = progress.sums.get(part, 0.0) + value
+        progress.frames += frames
+        progress.step += 1
+        self._show(window.epoch, {part: value / frames for part, value in sums.items()}, frames)
 
-    def _step(self, window: list[Batch]) -> dict[str, torch.Tensor]:
-        """One optimizer step over a window of micro-batches; returns loss parts as sums over frames.
+    def _take(self, window: Window, micro_batches: Iterator[Batch]) -> MicroBatches:
+        start = time.perf_counter()
+        batches = list(islice(micro_batches, len(window.batches)))
+        self.pace.waited(time.perf_counter() - start)
+        return [(first, batch) for (first, _), batch in zip(window.batches, batches, strict=True)]
 
-        All that a step changes is the network, the optimizer, the average and the loss's own state.
-        """
-        set_learning_rates(self.optimizer, lr_factor(self.stage, self.step, self.steps_per_epoch))
-        frames = sum(len(batch) for batch in window)
-        sums: dict[str, torch.Tensor] = {}
-        for batch in window:
-            parts = self.model(batch.to(self.accelerator.device))
-            self.accelerator.backward(sum(parts.values()) * (len(batch) / frames))
-            for part, value in parts.items():
-                sums[part] = sums.get(part, 0.0) + value.detach().float() * len(batch)
-        if self.stage.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.stage.clip_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.ema.update(self.detector)
-        self.step += 1
-        return sums
+    def _apply(self, epoch: int, batches: MicroBatches) -> None:
+        """Step the optimizer and the average."""
+        self.processes.sum_gradients(self.detector.parameters())
+        norm = self.accelerator.clip_grad_norm_(self.detector.parameters(), self.stage.clip_norm or math.inf)
+        if self.state.scaler is None:  # which skips such a step, and scales less
+            names = [name for _, batch in batches for name in batch.names]
+            self.gradients.require_finite(epoch, float(norm), names, "the gradient's norm")
+        self.state.stepper.step()
+        self.detector.zero_grad(set_to_none=True)
+        self.processes.average_statistics(self.detector.network)
+        self.state.ema.update(self.detector)
 
-    def _keep(self, epoch: int, score: float) -> None:
-        """Remember the weights of the best validation; with equal scores, the earlier."""
-        if self.best is None or score > self.best[0]:
-            tensors = {name: tensor.clone() for name, tensor in self.ema.detector.network.state_dict().items()}
-            self.best = score, epoch, tensors
-
-    def _outcome(self) -> Outcome:
-        weights = "ema" if self.stage.ema else "network"
-        selected = {"select": self.stage.select, "weights": weights, "metric": self.stage.metric}
-        if self.stage.select == "best":
-            score, epoch, tensors = self.best
-        else:
-            score, epoch = self.history[-1][self.stage.metric], self.stage.epochs
-            tensors = self.ema.detector.network.state_dict()
-        return Outcome(tensors, selected | {"epoch": epoch, "score": score}, self._settings(), self.history)
-
-    def _settings(self) -> dict:
-        """What was in effect, as the optimizer and the loader saw it."""
-        memory = self.stage.memory
-        return {
-            "optimizer": self.stage.optimizer,
-            "groups": describe(self.optimizer),
-            "steps": self.step,
-            "lr_by_epoch": [row["lr"] for row in self.history],
-            "effective_batch": memory.batch * memory.accumulate,
-            "precision": self.accelerator.mixed_precision,
-            "batchnorm": _batchnorm(self.stage),
-            "parameters_trained": sum(p.numel() for p in self.detector.parameters() if p.requires_grad),
+    def _end_epoch(self, epoch: int) -> None:
+        """Write the epoch's row of the history, validate where it is due, and make ready for the next."""
+        progress, stage = self.progress, self.stage
+        means = {part: value / progress.frames for part, value in progress.sums.items()}
+        row = {
+            "epoch": epoch,
+            "lr": list(learning_rates(self.state.optimizer).values())[-1],
+            "loss": sum(means.values()),
         }
+        row = {key: value if key == "epoch" else round(value, 8) for key, value in (row | means).items()}
+        self._require_finite(epoch)
+        self.detector.end_epoch()
+        if epoch % stage.validate_every == 0 or epoch == stage.epochs:
+            row |= self.validate(self.state.ema.detector)
+            self._compare(epoch, row[stage.metric])
+        if stage.keep_every and epoch % stage.keep_every == 0:
+            self.saves.keep(epoch, self.state)
+        progress.history.append(row)
+        progress.sums, progress.frames = {}, 0
+        self.watch.epoch(row)
+        begin_epoch(self.detector, stage, epoch + 1)
 
+    def _require_finite(self, epoch: int) -> None:
+        """Raise `InputError` where weights have left the numbers."""
+        broken = next((name for name, tensor in self.state.average().items() if not tensor.isfinite().all()), None)
+        if broken:
+            remedy = f"lower {self.name}.lr, lengthen {self.name}.warmup or train in fp32"
+            raise InputError(f"{self.name}: epoch {epoch}", f"`{broken}` is not finite", remedy)
 
-def _accelerator(name: str, stage: Stage) -> Accelerator:
-    precision = stage.memory.precision
-    if precision == "fp16" and not torch.cuda.is_available():
-        where = f"params.yaml: {name}.memory.precision"
-        raise InputError(where, "fp16 needs a GPU and this machine has none", "use fp32 or bf16")
-    accelerator = Accelerator(mixed_precision="no" if precision == "fp32" else precision)
-    if accelerator.num_processes > 1:
-        raise InputError(name, f"started in {accelerator.num_processes} processes", "train in one process")
-    return accelerator
+    def _compare(self, epoch: int, score: float) -> None:
+        """Remember the weights of the best validation (with equal scores, the earlier); end without a better one."""
+        best = self.progress.best
+        if best is None or score > best["score"]:
+            self.progress.best = {"score": score, "epoch": epoch}
+            self.state.keep_best()
+        elif self.stage.patience is not None and best["epoch"] + self.stage.patience <= epoch < self.stage.epochs:
+            self.progress.ended = True
+            self.watch.note(f"no better {self.stage.metric} since epoch {best['epoch']}: ends here")
 
+    def _note_falls(self) -> None:
+        """Put rungs given up on record."""
+        while self.gradients.falls:
+            event = self.gradients.falls.pop(0)
+            self.progress.rung = self.gradients.place
+            self.progress.oom_events.append(event)
+            self.watch.note(f"out of memory: goes on with {event['after']}")
 
-def _batchnorm(stage: Stage) -> str:
-    if stage.freeze_batchnorm:
-        return "frozen: the parent's statistics normalise and stay"
-    frozen = f"; frozen in {', '.join(stage.freeze)}" if stage.freeze else ""
-    return f"training: normalises by each micro-batch of {stage.memory.batch} frames, statistics follow{frozen}"
+    def _show(self, epoch: int, losses: dict[str, float], frames: int) -> None:
+        step = self.progress.step
+        self.pace.stepped(frames)
+        self.watch.step(
+            Step(
+                epoch=epoch,
+                epochs=self.stage.epochs,
+                step=step,
+                steps=self.order.steps,
+                losses={"loss": sum(losses.values())} | losses,
+                rates=learning_rates(self.state.optimizer),
+                images_per_second=self.pace.images_per_second,
+                memory_mb=self.gradients.limit.peak_mb(),
+                waited=self.pace.share_waited,
+                seconds_left=self.pace.seconds_left(self.order.steps - step),
+            )
+        )

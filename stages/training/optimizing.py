@@ -14,42 +14,64 @@ _FINAL = 0.01  # what cosine ends at, as a share of the first learning rate
 _DROP = 0.1  # what `lr_drop` multiplies by
 
 
-def freeze(detector: Detector, stage: Stage) -> None:
-    """Take the named parts out of training."""
-    for part in stage.freeze:
-        for module in detector.parts()[part]:
-            module.requires_grad_(False)
+def begin_epoch(detector: Detector, stage: Stage, epoch: int) -> None:
+    """Training mode, with what is frozen in ``epoch`` (from 1) out of it.
 
-
-def set_training_mode(detector: Detector, stage: Stage) -> None:
-    """Training mode; BatchNorm of frozen parts, or all of it (`freeze_batchnorm`), keeps its statistics."""
-    detector.train()
-    frozen = [module for part in stage.freeze for module in detector.parts()[part]]
+    Frozen parts neither learn nor let BatchNorm follow; with `freeze_batchnorm` no BatchNorm does.
+    """
+    frozen = [module for part in frozen_parts(stage, epoch) for module in detector.parts()[part]]
+    detector.train().requires_grad_(True)
+    for module in frozen:
+        module.requires_grad_(False)
     for root in [detector] if stage.freeze_batchnorm else frozen:
         for module in root.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
 
 
-def make_optimizer(detector: Detector, stage: Stage) -> torch.optim.Optimizer:
-    """AdamW, or SGD with Nesterov momentum, over groups by part and by whether weight decay applies.
+def frozen_parts(stage: Stage, epoch: int) -> tuple[str, ...]:
+    """What does not train in ``epoch`` (from 1)."""
+    return stage.freeze if stage.thaw is None or epoch <= stage.thaw else ()
 
-    The backbone learns at `lr_backbone` (`lr` where not set). Biases and BatchNorm, the one-dimensional
+
+def make_optimizer(detector: Detector, stage: Stage) -> torch.optim.Optimizer:
+    """The stage's optimizer, over groups by part and by whether weight decay applies.
+
+    AdamW; SGD with Nesterov momentum; or Ultralytics' mix of Muon, for weights of two dimensions and more, and such
+    an SGD. The backbone learns at `lr_backbone` (`lr` where not set). Biases and BatchNorm, the one-dimensional
     parameters, do not decay.
     """
+    groups = _groups(detector, stage)
+    if stage.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=stage.momentum, nesterov=stage.momentum > 0)
+    if stage.optimizer == "muon":
+        from stages.detectors.ultralytics_quietly import MuSGD
+
+        for group in groups:
+            group["use_muon"] = group["params"][0].ndim > 1
+        return MuSGD(groups, momentum=stage.momentum, nesterov=stage.momentum > 0)
+    return torch.optim.AdamW(groups, betas=(stage.momentum, 0.999), fused=True)
+
+
+def _groups(detector: Detector, stage: Stage) -> list[dict]:
     rates = {"backbone": stage.lr if stage.lr_backbone is None else stage.lr_backbone}
+    never = () if stage.thaw is not None else stage.freeze
     groups = []
     for part, modules in detector.parts().items():
-        parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+        parameters = [p for module in modules for p in module.parameters() if part not in never]
         rate = rates.get(part, stage.lr)
         for decays in (True, False):
             chosen = [p for p in parameters if (p.ndim > 1) == decays]
             if chosen:
                 decay = stage.weight_decay if decays else 0.0
                 groups.append({"params": chosen, "lr": rate, "base_lr": rate, "weight_decay": decay, "part": part})
-    if stage.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=stage.momentum, nesterov=stage.momentum > 0)
-    return torch.optim.AdamW(groups, betas=(stage.momentum, 0.999), fused=True)
+    return groups
+
+
+def state_bytes(optimizer: torch.optim.Optimizer, stage: Stage) -> int:
+    """Bytes that the optimizer keeps once it has stepped: Adam and Muon two numbers for a weight, SGD one."""
+    size = sum(p.numel() * p.element_size() for group in optimizer.param_groups for p in group["params"])
+    return size * (2 if stage.optimizer != "sgd" else int(stage.momentum > 0))
 
 
 def lr_factor(stage: Stage, step: int, steps_per_epoch: int) -> float:
@@ -70,9 +92,14 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
+def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """The learning rate of each part, as the optimizer has it now."""
+    return {group["part"]: group["lr"] for group in optimizer.param_groups}
+
+
 def describe(optimizer: torch.optim.Optimizer) -> list[dict]:
     """The groups as the optimizer holds them, for card.json."""
-    shown = ("part", "base_lr", "weight_decay", "momentum", "betas", "nesterov")
+    shown = ("part", "base_lr", "weight_decay", "momentum", "betas", "nesterov", "use_muon")
     return [
         {key: group[key] for key in shown if key in group} | {"parameters": sum(p.numel() for p in group["params"])}
         for group in optimizer.param_groups

@@ -42,6 +42,15 @@ def test_a_clip_has_its_frames_boxes_identities_and_times(reader: ClipReader):
         assert np.abs(image.astype(int) - picture(frame, 7)).mean() < 6  # JPEG
 
 
+def test_targets_and_size_are_known_without_reading_a_frame(reader: ClipReader, monkeypatch: pytest.MonkeyPatch):
+    clip = Clip("street", "b", "val", (1, 3, 6), 0.5)
+    expected = reader.read(clip).targets
+    monkeypatch.setattr("stages.sequences.archive.Sequence.frame", None)
+    targets = reader.targets(clip)
+    assert [target.boxes.tolist() for target in targets] == [target.boxes.tolist() for target in expected]
+    assert reader.size(clip) == (SIZE, SIZE)
+
+
 def test_a_reader_goes_to_another_process(reader: ClipReader):
     clip = Clip("street", "a", "train", (2,), 0.0)
     reader.read(clip)

@@ -1,0 +1,61 @@
+"""What a run depends on, in parts that can be compared: only an equal run goes on from a saved state."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from stages.detectors.checkpoint import Card
+from stages.files import sha256_of
+from stages.mixtures.mixture import MIXTURES
+from stages.params import Params
+
+Fingerprint = dict[str, str]
+
+_PACKAGES = ("detectors", "mixtures", "params", "scoring", "sequences", "training")
+_LIBRARIES = ("accelerate", "numpy", "opencv-python", "torch", "torchvision", "ultralytics", "rfdetr", "safetensors")
+
+
+def fingerprint(params: Params, stage: str, parent: Card) -> Fingerprint:
+    """A value for each part that decides on the weights which come out; the number of loader workers does not."""
+    block = params.stages[stage].model_dump(mode="json")
+    block["memory"].pop("workers")
+    return {
+        "detector": _digest(params.detector.model_dump(mode="json")),
+        "classes": _digest(params.classes),
+        "seed": str(params.seed),
+        "compute": _digest(params.compute.model_dump(mode="json", exclude={"port"})),
+        **{f"{stage}.{key}": _digest(value) for key, value in block.items()},
+        "mixture's files": _digest({path.name: sha256_of(path) for path in sorted((MIXTURES / stage).iterdir())}),
+        "parent's weights": parent.sha256,
+        "code": _code(),
+        "libraries": _digest({name: version(name) for name in _LIBRARIES}),
+        "threads": str(torch.get_num_threads()),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "deterministic": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
+    }
+
+
+def digest(parts: Fingerprint) -> str:
+    """One name for all parts, 16 hexadecimal digits."""
+    return _digest(parts)
+
+
+def differences(parts: Fingerprint, other: Fingerprint) -> list[str]:
+    """The parts in which two fingerprints differ."""
+    return [name for name in {**parts, **other} if parts.get(name) != other.get(name)]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _code() -> str:
+    top = Path(__file__).resolve().parent.parent
+    files = sorted(path for name in _PACKAGES for path in (top / name).rglob("*.py"))
+    return _digest({path.relative_to(top).as_posix(): sha256_of(path) for path in files})

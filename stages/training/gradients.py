@@ -1,0 +1,161 @@
+"""The gradient of a window, computed in as much memory as there is.
+
+Every piece of a micro-batch that is computed at once is weighted by its share of the window's frames, so the
+gradient is that of the window's mean frame however it is cut. When memory runs out, in whatever place, all is put
+back to where it was after the last optimizer step, and the window computed again on the next rung of the ladder.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from stages.detectors import Batch, Detector
+from stages.errors import InputError
+from stages.params import Stage
+from stages.sequences.seeds import derive_seed
+from stages.training.ladder import Rung, ladder, shrunk
+from stages.training.limits import Limit, is_out_of_memory
+from stages.training.processes import Processes
+from stages.training.recompute import set_recompute
+
+_FINE, _NO_MEMORY = 0, 1
+MicroBatches = list[tuple[int, Batch]]  # each with the place of its first clip in the epoch's order
+
+
+class NotFiniteError(InputError):
+    """The loss, or its gradient, is no number."""
+
+
+class Gradients:
+    """Computes windows' gradients, on the first rung of the stage's ladder until memory runs out."""
+
+    def __init__(
+        self, name: str, detector: Detector, stage: Stage, accelerator: Accelerator, processes: Processes, seed: int
+    ):
+        self._name, self._detector, self._stage, self._seed = name, detector, stage, seed
+        self._accelerator, self._processes = accelerator, processes
+        self._rungs, self.place = ladder(stage), 0
+        self.falls: list[dict] = []  # rungs given up: in which step (None: before the first), from what to what
+        self.limit = Limit(stage.memory.budget_gb, accelerator.device)
+        self._parts: tuple[str, ...] = ()  # of the loss: a process has them in a window where it has no micro-batch
+        self.held: Callable[[], Iterable[torch.Tensor]] = list  # what is in memory besides the network, for the limit
+        set_recompute(detector, self.rung.gradient_checkpointing)
+
+    @property
+    def rung(self) -> Rung:
+        """How windows are computed now."""
+        return self._rungs[self.place]
+
+    def start_at(self, place: int) -> None:
+        """Go to a rung."""
+        self.place = place
+        set_recompute(self._detector, self.rung.gradient_checkpointing)
+
+    def compute(self, epoch: int, window: MicroBatches, frames: int, step: int | None) -> dict[str, float]:
+        """Add the gradient of a window to the parameters; returns loss parts, summed over this process's frames.
+
+        ``frames`` counts those of all processes' micro-batches. Raises `InputError` where no rung is left, and
+        `NotFiniteError`.
+        """
+        before = _Kept(self._detector)
+        while True:
+            sums = self._attempt(epoch, window, frames)
+            if self._processes.worst(_FINE if sums is not None else _NO_MEMORY) == _FINE:
+                return sums
+            before.put_back(self._detector)
+            self._descend(step)
+
+    def try_out(self, batch: Batch) -> None:
+        """Find the first rung on which a batch fits; leaves no trace but the rung."""
+        before = _Kept(self._detector)
+        self.compute(0, [(0, batch)], len(batch) * self._processes.count, None)
+        before.put_back(self._detector)
+
+    def _attempt(self, epoch: int, window: MicroBatches, frames: int) -> dict[str, float] | None:
+        """The sums, or None where memory ran out."""
+        try:
+            with self.limit.applied(lambda: [*self._detector.parameters(), *self._detector.buffers(), *self.held()]):
+                return self._run(epoch, window, frames)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        return None  # out of the handler: the exception holds on to the tensors of its frames
+
+    def _run(self, epoch: int, window: MicroBatches, frames: int) -> dict[str, float]:
+        sums = dict.fromkeys(self._parts, 0.0)
+        clip = self._stage.mixture.clip_length
+        for first, batch in window:
+            for start in range(0, len(batch), self.rung.batch):
+                _seed_all(derive_seed(self._seed, "loss", epoch, first * clip + start))
+                piece = batch.piece(start, start + self.rung.batch)
+                for part, value in self._backward(epoch, piece, frames).items():
+                    sums[part] = sums.get(part, 0.0) + value * len(piece)
+        self._parts = tuple(sums)
+        return sums
+
+    def _backward(self, epoch: int, piece: Batch, frames: int) -> dict[str, float]:
+        moved = shrunk(piece.to(self._accelerator.device), self.rung.scale, self._detector.stride)
+        with self._accelerator.autocast():
+            parts = self._detector(moved)
+        self._accelerator.backward(sum(parts.values()) * (len(piece) / frames))
+        values = dict(zip(parts, torch.stack([part.detach().float() for part in parts.values()]).tolist(), strict=True))
+        self.require_finite(epoch, sum(values.values()), piece.names)
+        return values
+
+    def require_finite(self, epoch: int, value: float, frames: Iterable[str], what: str = "the loss") -> None:
+        """Raise `NotFiniteError`, which names the frames, unless ``value`` is a number."""
+        if not math.isfinite(value):
+            shown = list(dict.fromkeys(frames))
+            more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+            where = f"{self._name}: epoch {epoch}: {', '.join(shown[:4])}{more}"
+            remedy = f"look at these frames, lower {self._name}.lr, lengthen {self._name}.warmup or train in fp32"
+            raise NotFiniteError(where, f"{what} is {value}", remedy)
+
+    def _descend(self, step: int | None) -> None:
+        _free()
+        before = self.rung
+        if self.place + 1 == len(self._rungs):
+            when = "before the first step" if step is None else f"in step {step + 1}"
+            what = f"out of memory {when}, with micro-batches of {before.batch} and images at {before.scale:.0%}"
+            allowed = f"{self._name}.memory.on_oom allows nothing more"
+            raise InputError(f"{self._name}.memory", what, f"lower memory.image_size or memory.batch ({allowed})")
+        self.start_at(self.place + 1)
+        memory = self._stage.memory
+        event = {"step": step, "before": before.settings(memory), "after": self.rung.settings(memory)}
+        self.falls.append(event)
+
+
+class _Kept:
+    """What a forward pass changes before it fails: BatchNorm's statistics and what the loss keeps; and gradients."""
+
+    def __init__(self, detector: Detector):
+        self._buffers = [buffer.clone() for buffer in detector.network.buffers()]
+        self._loss = detector.loss_state()
+
+    @torch.no_grad()
+    def put_back(self, detector: Detector) -> None:
+        """As it was; there were no gradients."""
+        for buffer, kept in zip(detector.network.buffers(), self._buffers, strict=True):
+            buffer.copy_(kept)
+        detector.load_loss_state(self._loss)
+        detector.zero_grad(set_to_none=True)
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _seed_all(seed: int) -> None:
+    """Seed what a loss may draw from, a library's habits included."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)

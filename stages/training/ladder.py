@@ -1,0 +1,55 @@
+"""The memory ladder: what a step gives up, rung by rung, when memory runs out.
+
+Gradient checkpointing comes first, which leaves the gradient as it is; then micro-batches are halved and more of
+them accumulated, which leaves the effective batch, the sample order and every frame's weight as they are, while
+BatchNorm normalises by fewer frames; then images become smaller, where the params allow it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from stages.detectors.base import Batch
+from stages.params import Memory, Stage
+
+_SHRINK = (0.875, 0.75, 0.625, 0.5)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How a step is computed: frames of a micro-batch, gradient checkpointing, and the images' scale."""
+
+    batch: int
+    gradient_checkpointing: bool
+    scale: float = 1.0
+
+    def settings(self, memory: Memory) -> dict:
+        """The keys of `memory` with which a later run starts on this rung."""
+        return asdict(self) | {"accumulate": -(-memory.batch * memory.accumulate // self.batch)}
+
+
+def ladder(stage: Stage) -> list[Rung]:
+    """All rungs of a stage, the one of its params first."""
+    memory, clip = stage.memory, stage.mixture.clip_length
+    rungs = [Rung(memory.batch, memory.gradient_checkpointing)]
+    if "gradient_checkpointing" in memory.on_oom and not memory.gradient_checkpointing:
+        rungs.append(replace(rungs[-1], gradient_checkpointing=True))
+    while "split" in memory.on_oom and rungs[-1].batch > clip:
+        clips = rungs[-1].batch // clip
+        rungs.append(replace(rungs[-1], batch=-(-clips // 2) * clip))
+    if "image_size" in memory.on_oom:
+        rungs += [replace(rungs[-1], scale=scale) for scale in _SHRINK]
+    return rungs
+
+
+def shrunk(batch: Batch, scale: float, stride: int) -> Batch:
+    """A batch whose images are ``scale`` as large, down to a multiple of ``stride``."""
+    if scale == 1:
+        return batch
+    height, width = batch.images.shape[-2:]
+    size = [max(stride, int(side * scale // stride) * stride) for side in (height, width)]
+    images = torch.nn.functional.interpolate(batch.images.float(), size, mode="bilinear", antialias=True)
+    factors = batch.boxes.new_tensor([size[1] / width, size[0] / height]).repeat(2)
+    return replace(batch, images=images.round().clamp(0, 255).to(torch.uint8), boxes=batch.boxes * factors)

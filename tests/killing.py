@@ -1,0 +1,80 @@
+"""Kills a running `dvc repro`: the stage that trains, DVC itself, or both, at a moment of choice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from stages.files import sha256_of
+from tests.pipeline import SMALL, Clone, clone_repository
+
+TARGET = "finetune@stage1"
+VICTIMS = ("stage", "dvc", "both")
+
+
+def training_project(folder: Path, epochs: int) -> Clone:
+    """A clone in which one stage trains for ``epochs`` of two steps; all that comes before has run."""
+    stage = SMALL["stage1"] | {"epochs": epochs, "validate_every": max(1, epochs // 4)}
+    clone = clone_repository(folder, SMALL | {"stage1": stage})
+    clone.dvc("repro", "mixture@stage1", "download_weights")
+    return clone
+
+
+def result(clone: Clone) -> tuple[str, str]:
+    """What a run leaves, by its hashes: the weights and the curves."""
+    return (
+        sha256_of(clone.folder / "models/stage1/model.safetensors"),
+        sha256_of(clone.folder / "plots/training/stage1.csv"),
+    )
+
+
+def forget(clone: Clone) -> None:
+    """Remove the results, DVC's record of them, and what runs were saved as."""
+    for folder in ("models/stage1", "plots/training", ".skyward/runs", ".dvc/cache/runs"):
+        subprocess.run(["rm", "-rf", str(clone.folder / folder)], check=True)
+    lines = (clone.folder / "dvc.lock").read_text()
+    head, _, rest = lines.partition(f"  {TARGET}:\n")
+    behind = rest.split("\n  ")
+    kept = [i for i, line in enumerate(behind) if line and not line.startswith(" ") and i]
+    (clone.folder / "dvc.lock").write_text(head + ("  " + "\n  ".join(behind[kept[0] :]) if kept else ""))
+
+
+def saved_steps(clone: Clone) -> int:
+    """Rows of the steps that the run's scratch folder has on record; 0 before training."""
+    tables = list((clone.folder / ".skyward/runs").glob("stage1-*/steps.csv"))
+    return max((len(path.read_text().splitlines()) - 1 for path in tables), default=0)
+
+
+def repro_killed(clone: Clone, victim: str, ready: Callable[[], bool]) -> bool:
+    """Run `dvc repro` and kill the ``victim`` as soon as ``ready``; returns False if it had ended before that."""
+    process = subprocess.Popen(
+        ["dvc", "repro", TARGET],
+        cwd=clone.folder,
+        env=clone.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None and not ready():
+        time.sleep(0.01)
+    family = [process.pid] if process.poll() is None else []
+    children = [child for pid in family for child in psutil.Process(pid).children(recursive=True)]
+    trainers = [child for child in children if _runs_finetune(child)]
+    for child in trainers if victim in ("stage", "both") else []:
+        child.send_signal(signal.SIGKILL)
+    if victim in ("dvc", "both"):
+        process.kill()
+    process.wait()
+    return bool(family)
+
+
+def _runs_finetune(process: psutil.Process) -> bool:
+    try:
+        return "stages.finetune" in process.cmdline()
+    except psutil.Error:
+        return False

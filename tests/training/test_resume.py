@@ -1,0 +1,57 @@
+"""A run that was killed goes on to the same bytes as one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages.detectors import Architecture, build
+from tests import runs
+
+KNOBS = {
+    "plain": {},
+    "sgd without average": {"optimizer": "sgd", "ema": 0.0},
+    "muon": {"optimizer": "muon", "momentum": 0.9},
+    "thawed, multi-scale, mosaic": {
+        "freeze": ["backbone"],
+        "thaw": 1,
+        "memory.image_size": [32, 64],
+        "augment.mosaic": 0.5,
+        "augment.crop": 0.5,
+    },
+    "accumulated": {"memory.batch": 2, "memory.accumulate": 2},
+    "bf16": {"memory.precision": "bf16"},
+    "workers": {"memory.workers": 2},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    runs.project(tmp_path)
+    return tmp_path
+
+
+def _yolo(model: str = "tiny.yaml"):
+    torch.manual_seed(1)
+    return build(Architecture("yolo", model, ("person", "car"), 2))
+
+
+def _same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("knobs", KNOBS)
+def test_killed_at_every_step_and_the_same_to_the_last_bit(project: Path, knobs: str):
+    params = runs.prepare(project, "stage1", {"epochs": 2, "lr": 0.01} | KNOBS[knobs])
+    whole = runs.run(params, detector=_yolo())
+    runs.forget()
+    for step in range(1, whole.progress.step):  # every life does one step
+        with pytest.raises(runs.KilledError):
+            runs.run(params, detector=_yolo(), trainer=runs.killed_after(step))
+    last = runs.run(params, detector=_yolo())
+    assert last.progress.resumed_at == list(range(1, whole.progress.step))
+    assert _same(last.tensors, whole.tensors)
+    assert last.history == whole.history and last.selected == whole.selected and last.settings == whole.settings
