@@ -16,7 +16,7 @@ repro: setup dvc.yaml
 test: setup
 	ruff check .
 	ruff format --check .
-	pytest -q --durations=10
+	pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=10
 
 setup: $(VENV)/ready
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import torch
 
-from stages.detectors.checkpoint import MODELS, load_detector
+from stages.detectors.card import MODELS
+from stages.detectors.checkpoint import load_detector
 from stages.detectors.recording import ClassMap, detect_sequence
 from stages.errors import run_stage
 from stages.params import Params, Tracker, load_params

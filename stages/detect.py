@@ -10,7 +10,8 @@ import os
 
 import torch
 
-from stages.detectors.checkpoint import MODELS, load_detector
+from stages.detectors.card import MODELS
+from stages.detectors.checkpoint import load_detector
 from stages.detectors.recording import ClassMap, detect_sequence
 from stages.errors import run_stage
 from stages.files import replacing

@@ -1,7 +1,8 @@
 """The stage `download_weights`: the checkpoint that the curriculum starts from.
 
-Fetches `weights.path` (`published`: what the model's makers publish), checks its sha256 and writes models/pretrained/ as tensors with a card; `scratch` gives a
-network of the pipeline's classes with fresh weights. Run as `python -m stages.download_weights`.
+Fetches `weights.path` (`published`: what the model's makers publish), checks its sha256 and writes
+models/pretrained/ as tensors with a card; `scratch` gives a network of the pipeline's classes with fresh weights.
+Run as `python -m stages.download_weights`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import replace
 import torch
 
 from stages.detectors import Architecture, build, family
-from stages.detectors.checkpoint import MODELS, Card, fill, save_checkpoint
+from stages.detectors.card import MODELS, Card
+from stages.detectors.checkpoint import fill, save_checkpoint
 from stages.detectors.pretrained import read_pretrained
 from stages.errors import run_stage
 from stages.params import Params, load_params
@@ -32,8 +34,13 @@ def main() -> None:
         path = fetch(address, sha256=weights.sha256, endpoint_url=weights.endpoint_url, anonymous=weights.anonymous)
         tensors, card = read_pretrained(path, params.detector.family, params.detector.model)
         fill(build(card.architecture), tensors, address)
-        card = replace(card, settings=card.settings | {"origin": {"path": address, "sha256": weights.sha256}})
+        card = replace(card, settings=card.settings | {"origin": {"file": _name(address), "sha256": weights.sha256}})
     save_checkpoint(MODELS / PRETRAINED, tensors, card)
+
+
+def _name(address: str) -> str:
+    """The file alone: where it lies differs from machine to machine, and may be a secret."""
+    return address.partition("?")[0].rpartition("/")[2]
 
 
 def _scratch(params: Params) -> tuple[dict[str, torch.Tensor], Card]:

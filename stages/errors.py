@@ -34,13 +34,13 @@ def choose(values: Mapping[str, Value], name: str, kind: str) -> Value:
 
 
 def run_stage(main: Callable[..., None]) -> None:
-    """Run ``main`` as a program, its parameters from the command line; an error to act on is one line and status 1."""
-    arguments, names = sys.argv[1:], [name.upper() for name in inspect.signature(main).parameters]
-    if len(arguments) != len(names):
-        module = sys.modules["__main__"].__spec__.name
-        _fail(f"{' '.join(arguments) or 'no arguments'}: usage: {' '.join(['python -m', module, *names])}")
+    """Run ``main`` as a program, its parameters from the command line; an error to act on is one line and status 1.
+
+    Keyword-only parameters are options, `--NAME VALUE`; those without a default must be given.
+    """
+    values, options = _arguments(main, sys.argv[1:])
     try:
-        main(*arguments)
+        main(*values, **options)
     except InputError as error:
         _fail(str(error))
     except OSError as error:
@@ -48,6 +48,30 @@ def run_stage(main: Callable[..., None]) -> None:
             raise
         where = error.filename or Path.cwd()
         _fail(f"{where}: {error.strerror.lower()}: free some space or make the place writable, then run again")
+
+
+def _arguments(main: Callable[..., None], given: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The command line as positional and keyword arguments of ``main``; fails with the usage where it does not fit."""
+    parameters = inspect.signature(main).parameters.values()
+    named = {f"--{item.name}": item for item in parameters if item.kind is item.KEYWORD_ONLY}
+    names = [item.name.upper() for item in parameters if item.kind is not item.KEYWORD_ONLY]
+    values, options, rest = [], {}, iter(given)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name in named:
+            options[name[2:]] = value if equals else next(rest, "")
+        else:
+            values.append(argument)
+    lacking = [item for item in named.values() if item.default is item.empty and item.name not in options]
+    if len(values) != len(names) or lacking or not all(options.values()):
+        usage = ["python -m", sys.modules["__main__"].__spec__.name, *names, *map(_option, named.values())]
+        _fail(f"{' '.join(given) or 'no arguments'}: usage: {' '.join(usage)}")
+    return values, options
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    text = f"--{parameter.name} {parameter.name.upper()}"
+    return text if parameter.default is parameter.empty else f"[{text}]"
 
 
 def _fail(line: str) -> None:

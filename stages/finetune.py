@@ -13,7 +13,8 @@ from pathlib import Path
 
 import torch
 
-from stages.detectors.checkpoint import MODELS, Card, save_checkpoint
+from stages.detectors.card import MODELS, Card
+from stages.detectors.checkpoint import save_checkpoint
 from stages.errors import choose, run_stage
 from stages.files import sha256_of, write_json, write_table
 from stages.mixtures.mixture import MIXTURES

@@ -14,6 +14,14 @@ from tests.web import WebServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Files that take longest begin first, so that no process of several is left with one of them at the end.
+_LONGEST = ("test_kills.py", "test_processes.py", "test_pipeline.py", "test_real.py", "test_families.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

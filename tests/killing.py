@@ -17,10 +17,10 @@ TARGET = "finetune@stage1"
 VICTIMS = ("stage", "dvc", "both")
 
 
-def training_project(folder: Path, epochs: int) -> Clone:
+def training_project(folder: Path, epochs: int, detector: dict[str, str] = SMALL["detector"]) -> Clone:
     """A clone in which one stage trains for ``epochs`` of two steps; all that comes before has run."""
     stage = SMALL["stage1"] | {"epochs": epochs, "validate_every": max(1, epochs // 4)}
-    clone = clone_repository(folder, SMALL | {"stage1": stage})
+    clone = clone_repository(folder, SMALL | {"stage1": stage, "detector": detector})
     clone.dvc("repro", "mixture@stage1", "download_weights")
     return clone
 
@@ -50,10 +50,12 @@ def saved_steps(clone: Clone) -> int:
     return max((len(path.read_text().splitlines()) - 1 for path in tables), default=0)
 
 
-def repro_killed(clone: Clone, victim: str, ready: Callable[[], bool]) -> bool:
+def repro_killed(
+    clone: Clone, victim: str, ready: Callable[[], bool], command: tuple[str, ...] = ("repro", TARGET)
+) -> bool:
     """Run `dvc repro` and kill the ``victim`` as soon as ``ready``; returns False if it had ended before that."""
     process = subprocess.Popen(
-        ["dvc", "repro", TARGET],
+        ["dvc", *command],
         cwd=clone.folder,
         env=clone.environment,
         stdout=subprocess.DEVNULL,

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from stages.detectors.base import Architecture
-from stages.detectors.checkpoint import Card, load_card, save_checkpoint
+from stages.detectors.card import Card, load_card
+from stages.detectors.checkpoint import save_checkpoint
 from stages.files import write_json
 from stages.mixtures.mixing import Clip
 from stages.mixtures.mixture import Manifest, write_mixture

@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 
 from stages import mixture
 from stages.detectors import Detector
-from stages.detectors.checkpoint import Card
+from stages.detectors.card import Card
 from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
 from stages.params import Params
 from stages.training.launching import make_accelerator
@@ -104,4 +104,3 @@ def killed_after(step: int, save: bool = True) -> type[Trainer]:
             super()._step(*arguments)
 
     return Mortal
-

@@ -48,6 +48,27 @@ def test_wrong_arguments_show_the_usage(monkeypatch, capsys, arguments, shown):
     assert capsys.readouterr().err == f"error: {shown}: usage: python -m stages.thing STAGE\n"
 
 
+@pytest.mark.parametrize("given", [("a", "--to", "b", "--size", "3"), ("--size=3", "a", "--to=b")])
+def test_options_reach_main_by_name(monkeypatch, given):
+    seen = []
+
+    def main(folder: str, *, to: str, size: str = "1", more: str = "2") -> None:
+        seen.append((folder, to, size, more))
+
+    assert _run(monkeypatch, main, *given) == 0
+    assert seen == [("a", "b", "3", "2")]
+
+
+@pytest.mark.parametrize("given", [("a",), ("a", "--to"), ("a", "--to="), ("a", "--two", "b"), ("a", "--to", "b", "c")])
+def test_wrong_options_show_the_usage(monkeypatch, capsys, given):
+    def main(folder: str, *, to: str, size: str = "1") -> None:
+        raise AssertionError("must not run")
+
+    assert _run(monkeypatch, main, *given) == 1
+    usage = "usage: python -m stages.thing FOLDER --to TO [--size SIZE]"
+    assert capsys.readouterr().err == f"error: {' '.join(given)}: {usage}\n"
+
+
 def _raiser(error: Exception):
     def main() -> None:
         raise error

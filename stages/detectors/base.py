@@ -5,29 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import nn
 
+from stages.detectors.card import Architecture, Card
 from stages.errors import InputError
-
-if TYPE_CHECKING:
-    from stages.detectors.checkpoint import Card
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """All that is needed to build a network again.
-
-    ``base_classes`` is the number of classes that its inner widths were made for: fine-tuning changes the last
-    layer of a class head and keeps everything before it.
-    """
-
-    family: str
-    model: str
-    classes: tuple[str, ...]
-    base_classes: int
 
 
 @dataclass

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,24 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from stages.detectors import build
-from stages.detectors.base import Architecture, Detector
+from stages.detectors.base import Detector
+from stages.detectors.card import Card, load_card
 from stages.errors import InputError
 from stages.files import replacing, sha256_of, write_json
-
-MODELS = Path("models")
-
-
-@dataclass(frozen=True)
-class Card:
-    """What card.json says of a checkpoint."""
-
-    architecture: Architecture
-    image_size: int
-    sha256: str = ""  # of model.safetensors
-    parent: dict | None = None  # name and sha256 of the checkpoint that training started from
-    handoff: dict | None = None
-    selected: dict | None = None
-    settings: dict = field(default_factory=dict)
 
 
 def save_checkpoint(
@@ -55,19 +40,6 @@ def save_checkpoint(
 
 def _write_card(folder: Path, card: Card) -> None:
     write_json(folder / "card.json", asdict(card) | {"sha256": sha256_of(folder / "model.safetensors")})
-
-
-def load_card(folder: Path) -> Card:
-    """Read card.json."""
-    path = folder / "card.json"
-    try:
-        value = json.loads(path.read_text())
-        architecture = value.pop("architecture")
-        return Card(Architecture(**architecture | {"classes": tuple(architecture["classes"])}), **value)
-    except FileNotFoundError:
-        raise InputError(str(path), "no such checkpoint", "run `dvc repro` or `dvc pull`") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(str(path), f"no checkpoint card ({error})", "delete it and run `dvc repro`") from None
 
 
 def load_tensors(folder: Path, card: Card) -> dict[str, torch.Tensor]:

@@ -11,7 +11,8 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork
 
-from stages.detectors.base import Architecture, ClassRows
+from stages.detectors.base import Architecture, ClassRows, Exportable
+from stages.detectors.roi_pooling import PooledByProduct
 from stages.detectors.torchvision_network import TorchVisionDetector, Variant, mean_of, residual_blocks
 
 _PREDICTOR = "roi_heads.box_predictor"
@@ -55,6 +56,13 @@ class FasterRcnn(TorchVisionDetector):
         super().__init__(architecture)
         self.network.rpn.__class__ = _ProposalsByFrame
         self.network.roi_heads.__class__ = _HeadsByFrame
+        self.network.roi_heads.box_roi_pool.__class__ = PooledByProduct
+
+    def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
+        """As for all of TorchVision's; a trace can do nothing with a frame of which nothing is proposed."""
+        exported = super().exportable(min_score, nms_iou, max_objects)
+        exported.module.network.rpn.register_forward_hook(_propose_a_speck)
+        return exported
 
     def parts(self) -> dict[str, list[nn.Module]]:
         """The backbone, its feature pyramid, and the proposal network with the heads."""
@@ -85,6 +93,12 @@ class FasterRcnn(TorchVisionDetector):
     def _thresholds(self, min_score: float, nms_iou: float, max_objects: int) -> tuple[nn.Module, dict[str, object]]:
         values = {"score_thresh": min_score, "nms_thresh": nms_iou, "detections_per_img": max_objects}
         return self.network.roi_heads, values
+
+
+def _propose_a_speck(rpn: nn.Module, inputs: tuple, output: tuple) -> tuple[list, dict]:
+    """Forward hook: a proposal so small that TorchVision drops every box that can be made of it (below 0.01 px)."""
+    proposals, losses = output
+    return [torch.cat([boxes, boxes.new_tensor([[0.0, 0.0, 1e-4, 1e-4]])]) for boxes in proposals], losses
 
 
 class _ProposalsByFrame(RegionProposalNetwork):

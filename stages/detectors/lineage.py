@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.detectors.checkpoint import Card, load_card
+from stages.detectors.card import Card, load_card
 from stages.errors import InputError
 from stages.files import sha256_of
 

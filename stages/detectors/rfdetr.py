@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Exportable
-from stages.detectors.checkpoint import Card
+from stages.detectors.card import Card
 from stages.detectors.frames import GREY
 from stages.detectors.rfdetr_loss import LossByFrame
 from stages.detectors.rfdetr_quietly import (

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Exportable
-from stages.detectors.checkpoint import Card
+from stages.detectors.card import Card
 from stages.detectors.suppression import suppressed
 from stages.detectors.ultralytics_networks import build_network, layers_before_head, parts_of, relative_boxes
 from stages.detectors.ultralytics_quietly import RTDETRDetectionLoss, bbox_iou, tasks

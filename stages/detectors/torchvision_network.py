@@ -17,7 +17,8 @@ from torchvision.models.detection.image_list import ImageList
 
 from stages.detectors.base import Architecture, Batch, Detector, Exportable
 from stages.detectors.batchnorm import for_single_values
-from stages.detectors.checkpoint import Card, fill
+from stages.detectors.card import Card
+from stages.detectors.checkpoint import fill
 from stages.detectors.torchvision_weights import (
     class_names,
     made_without_eps,

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from stages.detectors.base import Architecture
-from stages.detectors.checkpoint import Card
+from stages.detectors.card import Card
 from stages.errors import InputError
 
 _PUBLISHED = "https://github.com/ultralytics/assets/releases/download/v8.4.0"

@@ -12,7 +12,7 @@ import torchvision
 from torch import nn
 
 from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Exportable
-from stages.detectors.checkpoint import Card
+from stages.detectors.card import Card
 from stages.detectors.suppression import confident, suppressed
 from stages.detectors.ultralytics_networks import build_network, layers_before_head, parts_of, relative_boxes
 from stages.detectors.ultralytics_quietly import DEFAULT_CFG_DICT, IterableSimpleNamespace, tasks

@@ -70,7 +70,9 @@ def _no_block(document: Document, name: str, spare: list[str]) -> InputError:
 def _one_line(document: Document, value: dict[str, Any], error: ValidationError) -> InputError:
     """The error worth showing: an unknown key before a missing one, since a typo causes both."""
     errors = error.errors(include_url=False)
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    # Where one value or a list may stand, a list's own mistake says more than that it is not one value.
+    told = [e for e in errors if not (isinstance(e["input"], list) and e["type"] in ("int_type", "string_type"))]
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), (told or errors)[0])
     place, fields = _resolve(value, first["loc"], keep_last=first["type"] in ("missing", "extra_forbidden"))
     if place and place[0] == "stages":
         place = place[1:]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from stages.detectors.checkpoint import Card
+from stages.detectors.card import Card
 from stages.files import sha256_of
-from stages.mixtures.mixture import MIXTURES
+from stages.mixtures.mixture import MIXTURES, read_manifest
 from stages.params import Params
 
 Fingerprint = dict[str, str]
@@ -22,7 +22,11 @@ _LIBRARIES = ("accelerate", "numpy", "opencv-python", "torch", "torchvision", "u
 
 
 def fingerprint(params: Params, stage: str, parent: Card) -> Fingerprint:
-    """A value for each part that decides on the weights which come out; the number of loader workers does not."""
+    """A value for each part that decides on the weights which come out; the number of loader workers does not.
+
+    Raises `InputError` where the stage has no mixture.
+    """
+    read_manifest(MIXTURES / stage)  # raises where there is none
     block = params.stages[stage].model_dump(mode="json")
     block["memory"].pop("workers")
     return {
@@ -30,7 +34,7 @@ def fingerprint(params: Params, stage: str, parent: Card) -> Fingerprint:
         "classes": _digest(params.classes),
         "seed": str(params.seed),
         "compute": _digest(params.compute.model_dump(mode="json", exclude={"port"})),
-        **{f"{stage}.{key}": _digest(value) for key, value in block.items()},
+        **_leaves(block, stage),
         "mixture's files": _digest({path.name: sha256_of(path) for path in sorted((MIXTURES / stage).iterdir())}),
         "parent's weights": parent.sha256,
         "code": _code(),
@@ -49,6 +53,15 @@ def digest(parts: Fingerprint) -> str:
 def differences(parts: Fingerprint, other: Fingerprint) -> list[str]:
     """The parts in which two fingerprints differ."""
     return [name for name in {**parts, **other} if parts.get(name) != other.get(name)]
+
+
+def _leaves(block: dict, prefix: str) -> Fingerprint:
+    """A part for every key of a block and of the blocks within it."""
+    parts: Fingerprint = {}
+    for key, value in block.items():
+        name = f"{prefix}.{key}"
+        parts |= _leaves(value, name) if isinstance(value, dict) else {name: _digest(value)}
+    return parts
 
 
 def _digest(value: object) -> str:

@@ -7,7 +7,6 @@ back to where it was after the last optimizer step, and the window computed agai
 
 from __future__ import annotations
 
-import gc
 import math
 import random
 from collections.abc import Callable, Iterable
@@ -21,7 +20,7 @@ from stages.errors import InputError
 from stages.params import Stage
 from stages.sequences.seeds import derive_seed
 from stages.training.ladder import Rung, ladder, shrunk
-from stages.training.limits import Limit, is_out_of_memory
+from stages.training.limits import Limit, free, is_out_of_memory
 from stages.training.processes import Processes
 from stages.training.recompute import set_recompute
 
@@ -44,6 +43,7 @@ class Gradients:
         self._rungs, self.place = ladder(stage), 0
         self.falls: list[dict] = []  # rungs given up: in which step (None: before the first), from what to what
         self.limit = Limit(stage.memory.budget_gb, accelerator.device)
+        self._kept = _Kept(detector)
         self._parts: tuple[str, ...] = ()  # of the loss: a process has them in a window where it has no micro-batch
         self.held: Callable[[], Iterable[torch.Tensor]] = list  # what is in memory besides the network, for the limit
         set_recompute(detector, self.rung.gradient_checkpointing)
@@ -64,19 +64,19 @@ class Gradients:
         ``frames`` counts those of all processes' micro-batches. Raises `InputError` where no rung is left, and
         `NotFiniteError`.
         """
-        before = _Kept(self._detector)
+        self._kept.renew()
         while True:
             sums = self._attempt(epoch, window, frames)
             if self._processes.worst(_FINE if sums is not None else _NO_MEMORY) == _FINE:
                 return sums
-            before.put_back(self._detector)
+            self._kept.put_back()
             self._descend(step)
 
     def try_out(self, batch: Batch) -> None:
         """Find the first rung on which a batch fits; leaves no trace but the rung."""
         before = _Kept(self._detector)
         self.compute(0, [(0, batch)], len(batch) * self._processes.count, None)
-        before.put_back(self._detector)
+        before.put_back()
 
     def _attempt(self, epoch: int, window: MicroBatches, frames: int) -> dict[str, float] | None:
         """The sums, or None where memory ran out."""
@@ -119,7 +119,7 @@ class Gradients:
             raise NotFiniteError(where, f"{what} is {value}", remedy)
 
     def _descend(self, step: int | None) -> None:
-        _free()
+        free()
         before = self.rung
         if self.place + 1 == len(self._rungs):
             when = "before the first step" if step is None else f"in step {step + 1}"
@@ -136,22 +136,26 @@ class _Kept:
     """What a forward pass changes before it fails: BatchNorm's statistics and what the loss keeps; and gradients."""
 
     def __init__(self, detector: Detector):
-        self._buffers = [buffer.clone() for buffer in detector.network.buffers()]
+        self._detector, self._buffers = detector, list(detector.network.buffers())
+        self._copies = [buffer.clone() for buffer in self._buffers]
         self._loss = detector.loss_state()
 
-    @torch.no_grad()
-    def put_back(self, detector: Detector) -> None:
+    def renew(self) -> None:
+        """Keep what is there now."""
+        _copy(self._copies, self._buffers)
+        self._loss = self._detector.loss_state()
+
+    def put_back(self) -> None:
         """As it was; there were no gradients."""
-        for buffer, kept in zip(detector.network.buffers(), self._buffers, strict=True):
-            buffer.copy_(kept)
-        detector.load_loss_state(self._loss)
-        detector.zero_grad(set_to_none=True)
+        _copy(self._buffers, self._copies)
+        self._detector.load_loss_state(self._loss)
+        self._detector.zero_grad(set_to_none=True)
 
 
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+@torch.no_grad()
+def _copy(to: list[torch.Tensor], tensors: list[torch.Tensor]) -> None:
+    if to:
+        torch._foreach_copy_(to, tensors)
 
 
 def _seed_all(seed: int) -> None:

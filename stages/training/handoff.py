@@ -110,6 +110,7 @@ def _take_rows(tensor: torch.Tensor, parent: torch.Tensor, layout: ClassRows, cl
 def require_share(report: HandoffReport, least: float, where: str) -> None:
     """Raise `InputError` where the parent gave less than the share asked for."""
     if report.share < least:
-        what = f"the parent gave {report.share:.1%} of the weights, {least:.0%} are asked for (min_loaded)"
+        given = round(report.share * 1e6) // 1000 / 10  # rounded down: 100 % are all
+        what = f"the parent gave {given}% of the weights, {100 * least:g}% are asked for (min_loaded)"
         missing = ", ".join(report.new[:3]) or "class rows"
         raise InputError(where, what, f"first tensors not given: {missing}: check detector.model and weights")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
+def free() -> None:
+    """Give back memory that is held for later."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class LiveBytes(TorchDispatchMode):
     """Counts the bytes of all tensors made while it is active and alive since, on top of ``base``.
 
@@ -34,7 +42,7 @@ class LiveBytes(TorchDispatchMode):
         self.limit, self.live, self.peak = limit, base, base
         self._known: dict[int, weakref.ref] = {}
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # noqa: D105
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         given = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
         for tensor in _tensors(result):

@@ -71,7 +71,6 @@ class Trainer:
             if (step + 1) % self.order.steps_per_epoch == 0:
                 self._end_epoch((step + 1) // self.order.steps_per_epoch)
             self.pace.add_to(self.progress, self.gradients.limit.peak_mb())
-            self.watch.flush()
             self.saves.between_steps(self.state, self._finished())
         return make_outcome(self.stage, self.state, self.gradients, self.processes.count)
 
@@ -132,14 +131,18 @@ class Trainer:
     def _apply(self, epoch: int, batches: MicroBatches) -> None:
         """Step the optimizer and the average."""
         self.processes.sum_gradients(self.detector.parameters())
+        self.processes.average_statistics(self.detector.network)
         norm = self.accelerator.clip_grad_norm_(self.detector.parameters(), self.stage.clip_norm or math.inf)
         if self.state.scaler is None:  # which skips such a step, and scales less
             names = [name for _, batch in batches for name in batch.names]
             self.gradients.require_finite(epoch, float(norm), names, "the gradient's norm")
-        self.state.stepper.step()
+        try:
+            self.state.stepper.step()
+            self.state.ema.update(self.detector)
+        except torch.OutOfMemoryError:  # half of the weights may have stepped: only what is on disk is whole
+            what, remedy = "out of memory where the optimizer steps", "lower it and run again"
+            raise InputError(f"{self.name}.memory.batch", what, remedy) from None
         self.detector.zero_grad(set_to_none=True)
-        self.processes.average_statistics(self.detector.network)
-        self.state.ema.update(self.detector)
 
     def _end_epoch(self, epoch: int) -> None:
         """Write the epoch's row of the history, validate where it is due, and make ready for the next."""

@@ -11,7 +11,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from stages.detectors import Architecture, Detector, build
-from stages.detectors.checkpoint import MODELS, Card, load_card, load_tensors
+from stages.detectors.card import MODELS, Card, load_card
+from stages.detectors.checkpoint import load_tensors
 from stages.errors import InputError
 from stages.mixtures.clips import ClipReader
 from stages.mixtures.mixture import MIXTURES, read_clips, read_manifest
@@ -85,7 +86,7 @@ def train(
         reader, read_clips(folder, "val"), params.classes, stage.memory.image_sizes[-1], stage.memory.batch
     )
     state = RunState(detector, stage, accelerator)
-    saves = Saves(name, scratch, processes)
+    saves = Saves(name, scratch, processes, watch.flush)
     samples = ClipSamples(reader, clips, stage, seed)
     [saved] = broadcast_object_list([scratch.load() if accelerator.is_main_process else None])
     settings = {name: stage.model_dump(mode="json"), "detector": params.detector.model_dump(), "seed": params.seed}

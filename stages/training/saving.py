@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from stages.errors import InputError
@@ -25,8 +26,9 @@ class Stopped(InputError):
 class Saves:
     """Saves a run between steps, and stops it there."""
 
-    def __init__(self, name: str, scratch: Scratch, processes: Processes):
-        self._name, self._scratch, self._processes = name, scratch, processes
+    def __init__(self, name: str, scratch: Scratch, processes: Processes, before: Callable[[], None] = lambda: None):
+        """``before`` is called before every save."""
+        self._name, self._scratch, self._processes, self._before = name, scratch, processes, before
         self._parent = os.getppid() if "DVC_STAGE" in os.environ else None
         self._signal: int | None = None
         self._next = time.monotonic() + _SOONEST
@@ -48,6 +50,7 @@ class Saves:
     def save(self, state: RunState) -> None:
         """Save now. One process does."""
         start = time.monotonic()
+        self._before()
         if self._processes.rank == 0:
             self._scratch.save(state.tensors(), state.up_to_date())
         took = time.monotonic() - start

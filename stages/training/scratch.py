@@ -36,6 +36,7 @@ class Scratch:
     def __init__(self, stage: str, parts: Fingerprint, root: Path | None = None):
         top = Path(os.environ.get("DVC_ROOT", ".")) if root is None else root
         self.stage, self._parts, self._runs = stage, parts, top / ".skyward" / "runs"
+        self._damaged = False
         self.folder = self._runs / f"{stage}-{digest(parts)}"
 
     @contextmanager
@@ -48,7 +49,7 @@ class Scratch:
             yield
 
     def load(self) -> tuple[Tensors, Progress] | None:
-        """What was saved last, or None; a file that cannot be read is removed."""
+        """What was saved last, or None; a file that cannot be read is removed, and `said` tells of it."""
         path = self.folder / _STATE
         if not path.exists():
             return None
@@ -58,6 +59,7 @@ class Scratch:
                 return {name: file.get_tensor(name) for name in file.keys()}, progress  # noqa: SIM118
         except (SafetensorError, ValueError, KeyError, TypeError):
             path.unlink()
+            self._damaged = True
             return None
 
     def save(self, tensors: Tensors, progress: Progress) -> None:
@@ -80,6 +82,8 @@ class Scratch:
         for path in states[_OTHERS:]:
             if _is_free(path.parent / "lock"):
                 remove(path.parent)
+        if self._damaged:
+            return [f"begins afresh: what was saved is damaged ({self.folder.name})"]
         if is_resumed or not states:
             return []
         parts = differences(self._parts, _read(states[0].parent))

@@ -11,6 +11,7 @@ from stages.detectors.frames import detect
 from stages.mixtures.clips import ClipReader, Targets
 from stages.mixtures.mixing import Clip
 from stages.scoring.detection import Detections, Truth, mean_average_precision
+from stages.training.limits import free, is_out_of_memory
 
 # COCO's evaluation wants every box that might count, hence a score threshold near 0.
 _MIN_SCORE, _NMS_IOU, _MAX_OBJECTS = 0.001, 0.7, 300
@@ -28,20 +29,33 @@ class Validator:
         was_training = detector.training
         detector.eval()
         data = [self._reader.read(clip) for clip in self._clips]
-        found = detect(
-            detector,
-            (frame for clip in data for frame in clip.frames),
-            image_size=self._image_size,
-            batch=self._batch,
-            min_score=_MIN_SCORE,
-            nms_iou=_NMS_IOU,
-            max_objects=_MAX_OBJECTS,
-        )
+        found = self._detect(detector, [frame for clip in data for frame in clip.frames])
         detections = [Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)) for rows in found]
         truths = [_truth(targets) for clip in data for targets in clip.targets]
         scores = mean_average_precision(truths, detections, self._classes)
         detector.train(was_training)
         return {name: round(scores[name] or 0.0, 6) for name in ("mAP", "mAP50")}
+
+    def _detect(self, detector: Detector, frames: list[np.ndarray]) -> list[np.ndarray]:
+        """Detections of every frame, in smaller batches from when memory runs out."""
+        while True:
+            try:
+                return list(
+                    detect(
+                        detector,
+                        frames,
+                        image_size=self._image_size,
+                        batch=self._batch,
+                        min_score=_MIN_SCORE,
+                        nms_iou=_NMS_IOU,
+                        max_objects=_MAX_OBJECTS,
+                    )
+                )
+            except (RuntimeError, MemoryError) as error:
+                if self._batch == 1 or not is_out_of_memory(error):
+                    raise
+            free()
+            self._batch = -(-self._batch // 2)
 
 
 def _truth(targets: Targets) -> Truth:

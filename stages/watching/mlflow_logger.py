@@ -19,7 +19,7 @@ from typing import Any
 
 from stages.errors import InputError
 from stages.files import write_json
-from stages.watching.loggers import MetricLogger, flattened, needed, numbers, texts
+from stages.watching.metric_logger import MetricLogger, flattened, needed, numbers, texts
 
 _TOGETHER = 500  # numbers in a request; MLflow takes 1000
 _PARAMS = 100  # settings in a request, which is what MLflow takes

@@ -10,7 +10,8 @@ import torch
 import torchvision
 
 from stages.detectors import Architecture, Batch, Detector, build
-from stages.detectors.checkpoint import Card, load_detector, save_checkpoint
+from stages.detectors.card import Card
+from stages.detectors.checkpoint import load_detector, save_checkpoint
 from stages.errors import InputError
 from tests.rectangles import boxes_of, picture
 

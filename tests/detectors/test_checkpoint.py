@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from stages.detectors import Architecture, build
-from stages.detectors.checkpoint import Card, fill, load_card, load_detector, load_tensors, save_checkpoint
+from stages.detectors.card import Card, load_card
+from stages.detectors.checkpoint import fill, load_detector, load_tensors, save_checkpoint
 from stages.errors import InputError
 from stages.files import sha256_of
 from tests.rectangles import TINY_MODEL

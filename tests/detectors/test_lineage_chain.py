@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from stages.detectors.base import Architecture
-from stages.detectors.checkpoint import Card, load_card, save_checkpoint
+from stages.detectors.card import Card, load_card
+from stages.detectors.checkpoint import save_checkpoint
 from stages.detectors.lineage import WIDTH, require_unbroken, to_text, trace
 from stages.errors import InputError
 from tests.lineages import write_project

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,11 @@ import torchvision
 
 from stages import download_weights
 from stages.detectors import Architecture, build
-from stages.detectors.checkpoint import Card, load_detector, save_checkpoint
+from stages.detectors.card import Card, load_card
+from stages.detectors.checkpoint import load_detector, save_checkpoint
 from stages.detectors.frames import detect
 from stages.detectors.pretrained import read_pretrained
+from stages.detectors.yolo import Yolo
 from stages.errors import InputError
 from stages.files import sha256_of
 from stages.training.handoff import hand_over, require_share
@@ -110,6 +113,24 @@ def test_the_stage_writes_tensors_with_a_card(weights: Path, tmp_path: Path, mon
     assert str(tmp_path) not in Path("models/pretrained/card.json").read_text()
     assert str(weights.parent) not in Path("models/pretrained/card.json").read_text()
     assert detector.architecture.model == "yolov8n"
+
+
+def test_published_weights_come_from_their_makers_address(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Here the makers' address is a file; without a network the address that cannot be reached is one line."""
+    _project(tmp_path, monkeypatch, "published", sha256_of(weights), "yolov8n")
+    assert Yolo.published("yolov8n").startswith("https://github.com/ultralytics/assets/releases/download/")
+    monkeypatch.setattr(Yolo, "published", lambda model: str(weights.parent / f"{model}.pt"))
+    download_weights.main()
+    assert load_card(Path("models/pretrained")).settings["origin"] == {
+        "file": "yolov8n.pt",
+        "sha256": sha256_of(weights),
+    }
+    monkeypatch.setattr(Yolo, "published", lambda model: f"http://127.0.0.1:9/{model}.pt")
+    shutil.rmtree(".skyward", ignore_errors=True)
+    with pytest.raises(InputError, match=r"^http://127\.0\.0\.1:9/yolov8n\.pt: "):
+        download_weights.main()
 
 
 def test_weights_of_another_model_are_one_line(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,23 +12,16 @@ import pytest
 import torch
 import torchvision
 
-from stages.detectors import Batch, Detector, rfdetr
+from stages.detectors import Batch, Detector
 from stages.detectors.rfdetr import RfDetr
 from tests.detectors import families
 from tests.detectors.families import frames, fresh
+from tests.small_networks import thin_rfdetr
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tiny() -> Iterator[None]:
-    """A model `tiny`: nano with a backbone of three thin layers, 16 queries in three groups: 1.2 million parameters."""
-    dinov2 = sys.modules["rfdetr.models.backbone.dinov2"]
-    thin = {"num_hidden_layers": 3, "hidden_size": 96, "num_attention_heads": 3}
-    decoder = {"hidden_dim": 64, "sa_nheads": 4, "ca_nheads": 4, "num_queries": 16, "num_select": 16, "group_detr": 3}
-    whole = dinov2.get_config
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dinov2, "get_config", lambda *of: whole(*of) | thin)
-        patch.setitem(dinov2.size_to_width, "small", 96)
-        patch.setitem(rfdetr.VARIANTS, "tiny", ("RFDETRNanoConfig", decoder | {"out_feature_indexes": [1, 2, 3]}))
+    with thin_rfdetr():
         yield
 
 

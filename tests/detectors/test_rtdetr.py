@@ -9,24 +9,13 @@ from stages.detectors import Batch, Detector
 from stages.detectors.rtdetr import RtDetr
 from tests.detectors import families
 from tests.detectors.families import frames, fresh
-
-# Three convolutions, attention over the coarsest map, a decoder of two layers: 0.2 million parameters.
-TINY = """\
-nc: 80
-backbone:
-  - [-1, 1, Conv, [16, 3, 4]]
-  - [-1, 1, Conv, [32, 3, 2]]
-  - [-1, 1, Conv, [64, 3, 2]]
-head:
-  - [-1, 1, AIFI, [64, 4]]
-  - [[1, 3], 1, RTDETRDecoder, [nc, 64, 30, 4, 4, 2, 128]]
-"""
+from tests.small_networks import RTDETR
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("rtdetr") / "tiny.yaml"
-    path.write_text(TINY)
+    path.write_text(RTDETR)
     return str(path)
 
 
@@ -140,7 +129,7 @@ def test_models_of_full_size_predict(model: str):
 )
 def test_a_model_that_cannot_be_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, expected: str):
     monkeypatch.chdir(tmp_path)
-    Path("broken.yaml").write_text(TINY.replace("AIFI", "AIFII"))
+    Path("broken.yaml").write_text(RTDETR.replace("AIFI", "AIFII"))
     families.assert_input_error(lambda: fresh("rtdetr", model), "params.yaml: detector.model", expected)
 
 

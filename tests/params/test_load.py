@@ -176,6 +176,21 @@ WRONG = [
     ("flip: 0.5", "flip: 1.5", "stage1.augment.flip: should be less than or equal to 1, not 1.5"),
     ("augment: {flip: 0.5}", "freeze: [bakbone]", 'stage1.freeze.0: no such value "bakbone": did you mean `backbone`?'),
     ("augment: {flip: 0.5}", "optimizer: adam", 'stage1.optimizer: no such value "adam": did you mean `adamw`?'),
+    ("augment: {flip: 0.5}", "augment: {scale: 0.3}", "stage1.augment.scale: should be a list, not 0.3"),
+    ("augment: {flip: 0.5}", "augment: {scale: [0.5]}", "stage1.augment.scale.1: missing"),
+    ("augment: {flip: 0.5}", "augment: {scale: [0, 1]}", "stage1.augment.scale.0: should be greater than 0, not 0"),
+    ("augment: {flip: 0.5}", "augment: {crop: 2}", "stage1.augment.crop: should be less than or equal to 1, not 2"),
+    ("augment: {flip: 0.5}", "augment: {mosaic: -1}", "stage1.augment.mosaic: should be greater than or equal to 0"),
+    ("augment: {flip: 0.5}", "thaw: 0", "stage1.thaw: should be greater than or equal to 1, not 0"),
+    ("augment: {flip: 0.5}", "patience: 0", "stage1.patience: should be greater than or equal to 1, not 0"),
+    ("augment: {flip: 0.5}", "keep_every: 0", "stage1.keep_every: should be greater than or equal to 1, not 0"),
+    ("augment: {flip: 0.5}", "compile: 1", "stage1.compile: should be a valid boolean, not 1"),
+    ("augment: {flip: 0.5}", "optimizer: moun", 'stage1.optimizer: no such value "moun": did you mean `muon`?'),
+    (
+        "weights: {path: scratch}",
+        "compute: {devices: 0}\nweights: {path: scratch}",
+        "compute.devices: should be greater",
+    ),
     ("[stage1, stage2]", "[]", "evaluation.checkpoints: holds nothing: give at least 1"),
     ("{type: ocsort}", "{type: ocsrt}", 'trackers.oc.type: no such type "ocsrt": did you mean `ocsort`?'),
     ("{type: ocsort}", "", "trackers.oc: should be a block of keys, not null"),
@@ -199,6 +214,35 @@ WRONG = [
 @pytest.mark.parametrize(("old", "new", "expected"), WRONG, ids=[f"{i}-{row[2][:40]}" for i, row in enumerate(WRONG)])
 def test_a_wrong_value_is_named(tmp_path, old, new, expected):
     assert expected in _error(tmp_path, old, new)
+
+
+MEMORY = [
+    ("image_size: 48", "stage1.memory.image_size: should be a multiple of 32, not 48"),
+    ("image_size: [64, 48]", "stage1.memory.image_size.1: should be a multiple of 32, not 48"),
+    ("image_size: [64, big]", 'stage1.memory.image_size.1: should be a valid integer, not "big"'),
+    ("image_size: []", "stage1.memory.image_size: holds nothing: give at least 1"),
+    ("image_size: 64, gradient_checkpointing: 1", "stage1.memory.gradient_checkpointing: should be a valid boolean"),
+    ("image_size: 64, max_objects: 0", "stage1.memory.max_objects: should be greater than or equal to 1, not 0"),
+    ("image_size: 64, budget_gb: 0", "stage1.memory.budget_gb: should be greater than 0, not 0"),
+    ("image_size: 64, on_oom: [spilt]", 'stage1.memory.on_oom.0: no such value "spilt": did you mean `split`?'),
+    ("image_size: 64, on_oom: split", 'stage1.memory.on_oom: should be a list, not "split"'),
+]
+
+
+@pytest.mark.parametrize(("block", "expected"), MEMORY)
+def test_a_wrong_value_of_memory_is_named(tmp_path: Path, block: str, expected: str):
+    path = _write(tmp_path)
+    path.write_text(VALID.replace("image_size: 64", block, 1))
+    with pytest.raises(InputError) as caught:
+        load_params(path)
+    assert str(caught.value).startswith(f"{path}:32: {expected}") and "\n" not in str(caught.value)
+
+
+def test_image_sizes_ascend(tmp_path: Path):
+    path = _write(tmp_path)
+    path.write_text(VALID.replace("image_size: 64", "image_size: [96, 32, 64, 32]", 1))
+    stages = load_params(path).stages
+    assert stages["stage1"].memory.image_sizes == (32, 64, 96) and stages["stage2"].memory.image_sizes == (64,)
 
 
 def test_curriculum_as_a_list(tmp_path: Path):

@@ -232,3 +232,27 @@ def test_a_rung_says_with_which_keys_to_begin_there():
     ).memory
     rung = replace(Rung(6, False), batch=2)
     assert rung.settings(memory) == {"batch": 2, "gradient_checkpointing": False, "scale": 1.0, "accumulate": 6}
+
+
+def test_validation_goes_on_in_smaller_batches(project: Path, monkeypatch: pytest.MonkeyPatch):
+    whole, _ = _run(project)
+    sizes, predict = [], Yolo.predict
+
+    def hungry(self: Yolo, images: torch.Tensor, *limits: float) -> list[torch.Tensor]:
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return predict(self, images, *limits)
+
+    monkeypatch.setattr(Yolo, "predict", hungry)
+    fallen, _ = _run(project)
+    assert sizes == [4, 2, 2] + [2, 2] and fallen.history == whole.history
+
+
+def test_where_the_optimizer_steps_it_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch):
+    def hungry(self: torch.optim.Optimizer, closure: None = None) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", hungry)
+    with pytest.raises(InputError, match=r"^stage1\.memory\.batch: out of memory where the optimizer steps: lower it"):
+        _run(project)

@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 import torch
 
@@ -11,11 +10,31 @@ from stages.errors import InputError
 from stages.mixtures.clips import ClipReader
 from stages.mixtures.mixing import Clip
 from stages.mixtures.mixture import Manifest, SourceMeaning
-from stages.params.stage import Augment
-from stages.training.loader import ClipSamples, RunOrder, collate, make_loader
+from stages.params import Stage
+from stages.training.loader import collate, make_loader
+from stages.training.order import RunOrder
+from stages.training.samples import ClipSamples
 from tests.rectangles import CLASSES, boxes_of, write_source
 
 CLIPS = [Clip("street", "a", "train", (n, n + 1), 0.1) for n in range(1, 8)]
+
+
+STILL = {"flip": 0.0, "scale": (1.0, 1.0), "translate": 0.0, "colour": 0.0}
+
+
+def _samples(reader: ClipReader, augment: dict | None = None, **memory: object) -> ClipSamples:
+    stage = Stage(
+        mixture={"sources": {"street": {"frames": 14}}, "clip_length": 2},
+        epochs=4,
+        lr=0.1,
+        augment=augment or {},
+        memory={"batch": 2, "image_size": 64, **memory},
+    )
+    return ClipSamples(reader, CLIPS, stage, seed=1)
+
+
+def _order(epochs: int, sides: tuple[int, ...] = (64,)) -> RunOrder:
+    return RunOrder(len(CLIPS), 2, 1, epochs, 1, sides)
 
 
 @pytest.fixture
@@ -25,76 +44,62 @@ def reader(tmp_path: Path) -> ClipReader:
     return ClipReader(Manifest(("person", "car"), ("street",), 0.0, {"street": meaning}), tmp_path / "data/sources")
 
 
-@pytest.mark.parametrize("start", range(13))
-def test_a_start_gives_exactly_the_tail(start: int):
-    whole = list(RunOrder(10, 3, 3, seed=5))
-    order = RunOrder(10, 3, 3, seed=5, start=start)
-    assert list(order) == whole[start:] and len(order) == 12 - start
-
-
-def test_each_clip_comes_once_an_epoch_in_an_order_of_its_own():
-    order = list(RunOrder(10, 3, 3, seed=5))
-    assert [len(batch) for batch in order] == [3, 3, 3, 1] * 3
-    epochs = [[clip for batch in order for epoch, clip in batch if epoch == number] for number in range(3)]
-    assert all(sorted(clips) == list(range(10)) for clips in epochs)
-    assert len({tuple(clips) for clips in epochs}) == 3
-    assert list(RunOrder(10, 3, 3, seed=5)) == order != list(RunOrder(10, 3, 3, seed=6))
-
-
-def _same(one, other) -> bool:
-    frames = all(np.array_equal(a, b) for a, b in zip(one.frames, other.frames, strict=True))
-    return frames and all(np.array_equal(a.boxes, b.boxes) for a, b in zip(one.targets, other.targets, strict=True))
-
-
-def test_a_sample_depends_on_epoch_clip_and_seed_alone(reader: ClipReader):
-    samples = ClipSamples(reader, CLIPS, 64, Augment(), seed=1)
-    first = samples[0, 3]
-    samples[1, 2]
-    assert _same(samples[0, 3], first) and _same(ClipSamples(reader, CLIPS, 64, Augment(), seed=1)[0, 3], first)
-    assert not _same(samples[1, 3], first) and not _same(ClipSamples(reader, CLIPS, 64, Augment(), seed=2)[0, 3], first)
-
-
-def test_boxes_are_resized_with_their_frames(reader: ClipReader):
-    still = Augment(flip=0.0, scale=0.0, translate=0.0, colour=0.0)
-    sample = ClipSamples(reader, CLIPS, 96, still, seed=1)[0, 4]
-    boxes = boxes_of(5) * 1.5  # 64 to 96 pixels
-    assert sample.frames[0].shape == (96, 96, 3)
-    assert np.array_equal(sample.targets[0].boxes, np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]))
-
-
 def test_a_batch_flattens_its_clips(reader: ClipReader):
-    still = Augment(flip=0.0, scale=0.0, translate=0.0, colour=0.0)
-    samples = ClipSamples(reader, CLIPS, 64, still, seed=1)
-    batch = collate([samples[0, 0], samples[0, 5]])
+    samples = _samples(reader, STILL)
+    batch = collate([samples[1, 0, 64], samples[1, 5, 64]], 32)
     assert batch.images.shape == (4, 3, 64, 64) and batch.images.dtype == torch.uint8 and len(batch) == 4
     assert batch.frame.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and batch.classes.tolist() == [0, 1] * 4
     left, top = boxes_of(6)[0][:2]  # clip 5 begins with frame 6
     assert batch.boxes[4, :2].tolist() == [left, top]
     red, _, blue = batch.images[2, :, top + 12, left + 6].tolist()
     assert red > 180 and blue < 80  # channels are red, green, blue
-    assert [len(part) for part in vars(batch.to(torch.device("cpu"))).values()] == [4, 8, 8, 8]
+    assert batch.names == tuple(f"street/a frame {number}" for number in (1, 2, 6, 7)) and batch.left_out == 0
+    moved = batch.to(torch.device("cpu"))
+    assert [len(part) for part in (moved.images, moved.boxes, moved.classes, moved.frame, moved.names)] == [
+        4,
+        8,
+        8,
+        8,
+        4,
+    ]
 
 
-def test_workers_change_nothing(reader: ClipReader):
+def test_a_piece_of_a_batch_is_a_batch(reader: ClipReader):
+    samples = _samples(reader, STILL, max_objects=1)
+    batch = collate([samples[1, clip, 64] for clip in (0, 1, 2)], 32)
+    assert batch.left_out == 6
+    piece = batch.piece(2, 5)
+    assert torch.equal(piece.images, batch.images[2:5]) and torch.equal(piece.boxes, batch.boxes[2:5])
+    assert piece.frame.tolist() == [0, 1, 2] and piece.names == batch.names[2:5]
+
+
+def test_sides_are_filled_up_to_the_detectors_stride(reader: ClipReader):
+    sample = _samples(reader, STILL)[1, 0, 96]
+    assert collate([sample], 64).images.shape == (2, 3, 128, 128)
+    assert (collate([sample], 64).images[:, :, 96:] == 114).all()
+
+
+@pytest.mark.parametrize("augment", [{}, {"mosaic": 0.5, "crop": 0.5}])
+def test_workers_change_nothing(reader: ClipReader, augment: dict):
     def batches(workers: int) -> list:
-        samples = ClipSamples(reader, CLIPS, 64, Augment(), seed=1)
-        return list(make_loader(samples, RunOrder(len(CLIPS), 2, 2, seed=1), workers))
+        return list(make_loader(_samples(reader, augment), _order(2, (64, 96)), workers, 32))
 
+    assert len(batches(0)) == 8
     for one, other in zip(batches(0), batches(2), strict=True):
-        assert all(
-            torch.equal(getattr(one, name), getattr(other, name)) for name in ("images", "boxes", "classes", "frame")
-        )
+        tensors = ("images", "boxes", "classes", "frame")
+        assert all(torch.equal(getattr(one, name), getattr(other, name)) for name in tensors)
+        assert one.names == other.names
 
 
 def test_opencv_has_no_threads_when_workers_are_forked(reader: ClipReader):
     """A fork waits for ever for threads that it does not have."""
     threads = cv2.getNumThreads()
-    samples = ClipSamples(reader, CLIPS, 64, Augment(), seed=1)
+    samples = _samples(reader)
     try:
         cv2.setNumThreads(2)
-        make_loader(samples, RunOrder(7, 2, 1, seed=1), 0)
+        make_loader(samples, _order(1), 0, 32)
         assert cv2.getNumThreads() == 2
-        make_loader(samples, RunOrder(7, 2, 1, seed=1), 2)
+        make_loader(samples, _order(1), 2, 32)
         assert cv2.getNumThreads() == 1
     finally:
         cv2.setNumThreads(threads)
@@ -107,5 +112,5 @@ def test_a_damaged_frame_is_one_line_from_any_process(reader: ClipReader, tmp_pa
     place = content.index(b"img1/000004.jpg") + len("img1/000004.jpg") + 40
     archive.write_bytes(content[:place] + bytes(200) + content[place + 200 :])
     with pytest.raises(InputError, match=r"street/a\.zip") as caught:
-        list(make_loader(ClipSamples(reader, CLIPS, 64, Augment(), seed=1), RunOrder(7, 2, 1, seed=1), workers))
+        list(make_loader(_samples(reader), _order(1), workers, 32))
     assert "\n" not in str(caught.value)

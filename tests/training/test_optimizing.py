@@ -9,13 +9,16 @@ from torch import nn
 from stages.params import Stage
 from stages.training.ema import Ema
 from stages.training.optimizing import (
+    begin_epoch,
     describe,
-    freeze,
+    frozen_parts,
+    learning_rates,
     lr_factor,
     make_optimizer,
     set_learning_rates,
-    set_training_mode,
+    state_bytes,
 )
+from stages.training.state import _optimizer_tensors
 from tests.stub_detector import StubDetector
 
 
@@ -65,10 +68,46 @@ def test_every_parameter_is_in_one_group_and_the_card_describes_them():
     assert [group["lr"] for group in optimizer.param_groups] == [0.0025] * 2 + [0.025] * 4
 
 
-def test_what_is_frozen_is_in_no_group():
+def test_the_groups_of_muon():
+    optimizer = make_optimizer(StubDetector(), _stage(optimizer="muon", momentum=0.8, weight_decay=0.5))
+    assert type(optimizer).__name__ == "MuSGD"
+    shown = [(g["part"], g["use_muon"], g["weight_decay"], g["momentum"], g["nesterov"]) for g in describe(optimizer)]
+    assert shown == [
+        (part, matrix, 0.5 * matrix, 0.8, True) for part in ("backbone", "neck", "head") for matrix in (True, False)
+    ]
+
+
+def test_rates_are_told_by_part():
+    optimizer = make_optimizer(StubDetector(), _stage(lr_backbone=0.01))
+    set_learning_rates(optimizer, 0.5)
+    assert learning_rates(optimizer) == {"backbone": 0.005, "neck": 0.05, "head": 0.05}
+
+
+def _frozen(detector: StubDetector) -> set[str]:
+    return {
+        part
+        for part, modules in detector.parts().items()
+        if not any(parameter.requires_grad for module in modules for parameter in module.parameters())
+    }
+
+
+def test_what_is_frozen_for_good_is_in_no_group_and_learns_nothing():
     detector, stage = StubDetector(), _stage(freeze=("backbone",))
-    freeze(detector, stage)
+    begin_epoch(detector, stage, 1)
     assert {group["part"] for group in make_optimizer(detector, stage).param_groups} == {"neck", "head"}
+    assert _frozen(detector) == {"backbone"}
+    begin_epoch(detector, stage, 10)
+    assert _frozen(detector) == {"backbone"}
+
+
+def test_what_is_thawed_has_its_groups_from_the_beginning():
+    detector, stage = StubDetector(), _stage(freeze=("backbone", "neck", "head"), thaw=3)
+    groups = describe(make_optimizer(detector, stage))
+    assert groups == describe(make_optimizer(detector, _stage()))
+    for epoch, frozen in [(1, {"backbone", "neck", "head"}), (3, {"backbone", "neck", "head"}), (4, set())]:
+        begin_epoch(detector, stage, epoch)
+        assert _frozen(detector) == set(frozen_parts(stage, epoch)) == frozen
+        assert detector.network[1].training == (not frozen)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +115,32 @@ def test_what_is_frozen_is_in_no_group():
     [
         ({}, True),
         ({"freeze": ("backbone",)}, False),
+        ({"freeze": ("backbone",), "thaw": 1}, True),
+        ({"freeze": ("backbone",), "thaw": 2}, False),
         ({"freeze": ("head",)}, True),
         ({"freeze_batchnorm": True}, False),
+        ({"freeze": ("backbone",), "thaw": 1, "freeze_batchnorm": True}, False),
     ],
 )
 def test_batchnorm_of_frozen_parts_is_at_rest(changes: dict, training: bool):
     detector = StubDetector().eval()
-    set_training_mode(detector, _stage(**changes))
+    begin_epoch(detector, _stage(**changes), 2)
     assert detector.training and detector.network[3].training
     assert [m.training for m in detector.modules() if isinstance(m, nn.BatchNorm2d)] == [training]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.0}, {"optimizer": "muon"}]
+)
+def test_what_the_optimizer_will_keep_is_known_before_it_steps(changes: dict):
+    detector, stage = StubDetector(), _stage(**changes)
+    optimizer = make_optimizer(detector, stage)
+    expected = state_bytes(optimizer, stage)
+    sum(parameter.square().sum() for parameter in detector.parameters()).backward()
+    optimizer.step()
+    kept = [tensor for tensor in _optimizer_tensors(optimizer).values() if tensor.ndim]  # step counts aside
+    real = sum(tensor.numel() * tensor.element_size() for tensor in kept)
+    assert real <= expected <= 1.2 * real + 4
 
 
 def test_the_average_by_hand():

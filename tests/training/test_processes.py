@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from stages import download_weights, mixture
-from stages.detectors.checkpoint import MODELS, load_detector
+from stages.detectors.card import MODELS
+from stages.detectors.checkpoint import load_detector
 from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
 from stages.training.order import RunOrder
 from tests.pipeline import ROOT, environment
@@ -111,12 +112,12 @@ def test_two_processes_train_as_one(project: Path):
     assert card.settings["processes"] == 2 and card.settings["effective_batch"] == 4
     before = load_detector(MODELS / "pretrained")[0].network.state_dict()
     moved = {name: float((tensor - before[name]).abs().max()) for name, tensor in weights.items() if name in LEARNT}
-    assert min(moved.values()) > 0.01
+    assert min(moved.values()) > 1e-3
     for name, tensor in detector.network.state_dict().items():
         if name in LEARNT:
             assert (tensor - weights[name]).abs().max() < 1e-4 * moved[name], name
-        elif "running" in name:  # each saw every other micro-batch; their mean is near what one has seen
-            assert torch.allclose(tensor, weights[name], rtol=0.1, atol=0.05), name
+        elif "running" in name:  # the second has seen 90 of the 210 micro-batches
+            assert (tensor - weights[name]).abs().max() < 0.97**90, name
 
 
 def test_two_hosts_train_as_one_run(project: Path):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 import os
 import socket
@@ -15,7 +14,7 @@ import yaml
 from stages.errors import InputError
 from stages.params.model import Logging
 from stages.watching import Step, Watchers, make_loggers
-from stages.watching.loggers import flattened
+from stages.watching.metric_logger import flattened, texts
 from tests.mlflow_server import MlflowServer
 
 SETTINGS = {
@@ -300,4 +299,4 @@ def test_nested_settings_get_dotted_names():
         "h": True,
         "i": "x/y",
     }
-    assert importlib.import_module("stages.watching.loggers").texts({"A": "Mixed Case"}, "s") == {"s.A": "Mixed Case"}
+    assert texts({"A": "Mixed Case"}, "s") == {"s.A": "Mixed Case"}

@@ -1,0 +1,86 @@
+"""What a run says of itself at its end."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from stages.params import Stage
+from stages.training.ladder import Rung
+from stages.training.outcome import Outcome, _batchnorm, cost
+from stages.training.state import Progress
+from tests.stub_detector import StubDetector
+from tests.training_keys import Train
+
+
+def _stage(**changes: object) -> Stage:
+    base = {"mixture": {"sources": {"street": {"frames": 4}}}, "epochs": 10, "lr": 0.1}
+    return Stage.model_validate(base | {"memory": {"batch": 2, "image_size": 64}} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "training: normalises by each micro-batch of 2 frames, statistics follow"),
+        (
+            {"freeze": ("backbone",)},
+            "training: normalises by each micro-batch of 2 frames, statistics follow; frozen in backbone",
+        ),
+        (
+            {"freeze": ("backbone", "neck"), "thaw": 3},
+            "training: normalises by each micro-batch of 2 frames, statistics follow; "
+            "frozen in backbone, neck until epoch 3",
+        ),
+        ({"freeze_batchnorm": True}, "frozen: the parent's statistics normalise and stay"),
+    ],
+)
+def test_what_batchnorm_did_is_said(changes: dict, said: str):
+    assert _batchnorm(StubDetector(), _stage(**changes), 2) == said
+
+
+def test_a_network_may_have_none():
+    detector = StubDetector()
+    detector.network[1] = nn.GroupNorm(2, 4)
+    assert _batchnorm(detector, _stage(), 2) == "none in this network"
+
+
+def test_the_cost_by_hand():
+    event = {"step": 3, "before": {}, "after": {}}
+    progress = Progress(
+        step=40,
+        oom_events=[event],
+        resumed_at=[10, 20],
+        left_out=5,
+        training_seconds=200.0,
+        waiting_seconds=5.0,
+        saving_seconds=1.0,
+        peak_memory_mb=123.4,
+    )
+    rung = Rung(2, True).settings(_stage(memory={"batch": 4, "image_size": 64}).memory)
+    spent = cost(Outcome({}, {}, {"rung": rung, "processes": 2}, progress), 12.34)
+    assert {key: spent[key] for key in list(spent) if key not in ("device", "torch")} == {
+        "seconds": 12.3,
+        "training_seconds": 200.0,
+        "waiting_share": 0.025,
+        "saving_share": 0.005,
+        "steps": 40,
+        "resumed_at_steps": [10, 20],
+        "oom_events": [event],
+        "rung": {"batch": 2, "gradient_checkpointing": True, "scale": 1.0, "accumulate": 2},
+        "peak_memory_mb": 123,
+        "objects_left_out": 5,
+        "processes": 2,
+    }
+
+
+def test_settings_are_what_was_in_effect(train: Train):
+    run = train(epochs=2, lr=0.1, lr_backbone=0.01, warmup=1.0, clip_norm=3.0, ema=0.5, **{"memory.batch": 2})
+    settings = run.outcome.settings
+    groups = run.trainer.state.optimizer.param_groups
+    assert [(group["part"], group["base_lr"]) for group in settings["groups"]] == [
+        (group["part"], group["base_lr"]) for group in groups
+    ]
+    assert settings["lr_by_epoch"] == pytest.approx([run.rates[3][-1], run.rates[7][-1]], rel=1e-6)
+    assert (settings["clip_norm"], settings["ema"], settings["warmup"], settings["schedule"]) == (3, 0.5, 1, "cosine")
+    assert settings["rungs_given_up"] == [] and settings["rung"]["batch"] == 2
+    assert run.outcome.selected.keys() == {"select", "weights", "metric", "epoch", "score"}
