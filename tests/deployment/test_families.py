@@ -18,8 +18,8 @@ from stages.detectors.card import Card
 from stages.errors import InputError
 from stages.params.model import Detection
 from tests.detectors.families import frames, fresh, learn, settle_batchnorm
-from tests.small_networks import RTDETR
 from tests.rectangles import picture
+from tests.small_networks import RTDETR
 
 
 def _export(detector: Detector, target: str, path: Path, scale: int, empty: bool = True) -> tuple[Difference, dict]:

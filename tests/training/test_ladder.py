@@ -246,7 +246,7 @@ def test_validation_goes_on_in_smaller_batches(project: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Yolo, "predict", hungry)
     fallen, _ = _run(project)
-    assert sizes == [4, 2, 2] + [2, 2] and fallen.history == whole.history
+    assert sizes == [4, 2, 2, 2, 2] and fallen.history == whole.history
 
 
 def test_where_the_optimizer_steps_it_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch):

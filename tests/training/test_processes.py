@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-import torch
 
 from stages import download_weights, mixture
 from stages.detectors.card import MODELS
