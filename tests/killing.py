@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from safetensors import safe_open
 
 from stages.files import sha256_of
 from tests.pipeline import SMALL, Clone, clone_repository
@@ -48,6 +50,13 @@ def saved_steps(clone: Clone) -> int:
     """Rows of the steps that the run's scratch folder has on record; 0 before training."""
     tables = list((clone.folder / ".skyward/runs").glob("stage1-*/steps.csv"))
     return max((len(path.read_text().splitlines()) - 1 for path in tables), default=0)
+
+
+def resumes(clone: Clone) -> list[int]:
+    """The steps after which the only run there is was gone on with."""
+    [path] = (clone.folder / ".skyward/runs").glob("stage1-*/state.safetensors")
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["progress"])["resumed_at"]
 
 
 def repro_killed(

@@ -31,10 +31,17 @@ def test_killed_three_times(clone: Clone):
     assert killing.result(clone) == whole
 
 
-def test_an_experiment_goes_on_from_the_main_repository(clone: Clone):
-    """It runs in a temporary folder, which is gone after a kill."""
-    command = ("exp", "run", "--temp", "-S", "stage1.lr=2e-3", killing.TARGET)
+def test_experiments_go_on_from_the_main_repository(clone: Clone):
+    """They run in temporary folders, which are gone after a kill; the second one is taken from the queue."""
+    change = ("-S", "stage1.lr=2e-3", killing.TARGET)
     killing.forget(clone)
-    assert killing.repro_killed(clone, "both", lambda: killing.saved_steps(clone) >= 20, command)
-    assert "goes on after step" in clone.dvc(*command)
-    assert killing.saved_steps(clone) == 2 * EPOCHS
+    assert killing.repro_killed(
+        clone, "both", lambda: killing.saved_steps(clone) >= 20, ("exp", "run", "--temp", *change)
+    )
+    assert killing.repro_killed(
+        clone, "both", lambda: killing.saved_steps(clone) >= 40, ("exp", "run", "--temp", *change)
+    )
+    clone.dvc("exp", "run", "--queue", *change)
+    clone.dvc("exp", "run", "--run-all")
+    first, second = killing.resumes(clone)
+    assert 0 < first <= 40 <= second + 20 and killing.saved_steps(clone) == 2 * EPOCHS

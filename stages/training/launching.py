@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from stages.errors import InputError
 from stages.params import Stage
 from stages.params.model import Compute
+from stages.training.processes import LAUNCHER
 
 _POLL = 0.5  # seconds between looks at whether who started the stage is still there
 
@@ -64,7 +65,7 @@ def _command(stage: str, compute: Compute) -> list[str]:
 def _environment() -> dict[str, str]:
     cores = max(1, len(os.sched_getaffinity(0)))
     threads = {} if torch.cuda.is_available() else {"ACCELERATE_USE_CPU": "true"}
-    return {"OMP_NUM_THREADS": str(cores)} | os.environ | threads
+    return {"OMP_NUM_THREADS": str(cores)} | os.environ | threads | {LAUNCHER: str(os.getpid())}
 
 
 def _host_rank(compute: Compute) -> int:

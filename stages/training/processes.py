@@ -13,6 +13,8 @@ from accelerate import Accelerator
 from torch import distributed, nn
 from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
+LAUNCHER = "SKYWARD_LAUNCHER"  # the environment variable with the number of the process that started them
+
 
 class Processes:
     """The processes that train together; with one alone, nothing is exchanged."""

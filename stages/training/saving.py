@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from stages.errors import InputError
-from stages.training.processes import Processes
+from stages.training.processes import LAUNCHER, Processes
 from stages.training.scratch import Scratch
 from stages.training.state import RunState
 
@@ -30,6 +30,7 @@ class Saves:
         """``before`` is called before every save."""
         self._name, self._scratch, self._processes, self._before = name, scratch, processes, before
         self._parent = os.getppid() if "DVC_STAGE" in os.environ else None
+        self._launcher = int(os.environ.get(LAUNCHER, 0))
         self._signal: int | None = None
         self._next = time.monotonic() + _SOONEST
         if threading.current_thread() is threading.main_thread():
@@ -68,9 +69,19 @@ class Saves:
             return f"stopped by {signal.Signals(self._signal).name}"
         if self._parent is not None and os.getppid() != self._parent:
             return "the dvc that started it has ended"
+        if self._launcher and not _lives(self._launcher):
+            return "the process that launched it has ended"
         return None
 
     def _told(self, number: int, frame: FrameType | None) -> None:
         """The first signal stops at the next step; a second one at once."""
         self._signal = number
         signal.signal(number, signal.SIG_DFL)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

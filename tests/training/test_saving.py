@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import torch
 
 from stages.training import saving
 from stages.training.loop import Trainer
-from stages.training.processes import Processes
+from stages.training.processes import LAUNCHER, Processes
 from stages.training.saving import Saves, Stopped
 from stages.training.state import Progress
 from tests import runs
@@ -105,6 +107,17 @@ def test_without_the_dvc_that_started_it_a_run_stops(monkeypatch: pytest.MonkeyP
     with pytest.raises(Stopped, match=r"^stage1: the dvc that started it has ended: saved after step 3: run again"):
         child.between_steps(State(), finished=False)
     assert len(clock.saved) == 1
+
+
+def test_without_the_process_that_launched_them_all_stop(monkeypatch: pytest.MonkeyPatch):
+    launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    monkeypatch.setenv(LAUNCHER, str(launcher.pid))
+    saves = _saves(Clock(), monkeypatch)
+    saves.between_steps(State(), finished=False)
+    launcher.kill()
+    launcher.wait()
+    with pytest.raises(Stopped, match=r"^stage1: the process that launched it has ended: saved after step 3"):
+        saves.between_steps(State(), finished=False)
 
 
 @pytest.fixture
