@@ -15,7 +15,7 @@ from pathlib import Path
 from stages.errors import InputError, run_stage
 from tests import killing
 
-KILLS, EPOCHS, SEED = 20, 60, 0
+KILLS, EPOCHS, SEED = 20, 40, 0
 
 
 def main() -> None:

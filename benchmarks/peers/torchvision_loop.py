@@ -1,13 +1,13 @@
 """TorchVision's Faster R-CNN trained in the manner of its reference scripts: a plain loop, written for comparison.
 
-Run as ``python -m benchmarks.peers.torchvision_loop ARGUMENTS.json``; reads `epochs`, `batch`, `side`, `lr`, `seed`,
-`classes`, `cores`, `weights`, `report` and `start`. What TorchVision's `references/detection` does, here too: PIL
-images from JPEG files, flipped with chance one half (its preset `hflip`), a batch as a list of tensors that the
-network itself normalises, resizes and stacks (`GeneralizedRCNNTransform`, at the images' own side); the sum of the
-network's losses; one step of SGD with Nesterov momentum and a weight decay of 1e-4 a batch; in the first epoch a
-linear warm-up; the losses' values looked at in every step. From scratch its BatchNorm is not frozen, and all layers
-train. `start` holds first weights, if any, so that both sides of a comparison begin alike. No validation. Writes the
-weights, and the seconds inside of epochs to `report`.
+Run as ``python -m benchmarks.peers.torchvision_loop ARGUMENTS.json``; reads `epochs`, `batch`, `side`, `lr`,
+`weight_decay`, `seed`, `classes`, `cores`, `weights`, `report` and `start`. What TorchVision's `references/detection`
+does, here too: PIL images from JPEG files, flipped with chance one half (its preset `hflip`); a batch as a list of
+tensors that the network itself normalises, resizes and stacks (`GeneralizedRCNNTransform`, at the images' own side);
+the sum of the network's losses, whose value is looked at in every step; one step of SGD with Nesterov momentum a batch;
+in the first epoch a linear warm-up. From scratch its BatchNorm is not frozen, and all layers train. `start` holds
+first weights, so that both sides of a comparison begin alike. No validation. Writes the weights, and the seconds
+inside of epochs to `report`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_fpn
 from torchvision.transforms.functional import hflip, pil_to_tensor
 
-_MOMENTUM, _WEIGHT_DECAY = 0.9, 1.0e-4
+_MOMENTUM = 0.9
 _LEAST = 1e-3  # what the warm-up starts from, as a share of the learning rate
 
 Example = tuple[torch.Tensor, dict[str, torch.Tensor]]
@@ -76,11 +76,10 @@ def main(path: str) -> None:
         min_size=given["side"],
         max_size=given["side"],
     )
-    if given.get("start"):
-        network.load_state_dict(load_file(given["start"]))
+    network.load_state_dict(load_file(given["start"]))
     loader = DataLoader(Frames(), given["batch"], shuffle=True, collate_fn=_collate)
     optimizer = torch.optim.SGD(
-        network.parameters(), lr=given["lr"], momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY, nesterov=True
+        network.parameters(), lr=given["lr"], momentum=_MOMENTUM, weight_decay=given["weight_decay"], nesterov=True
     )
     seconds = 0.0
     for epoch in range(given["epochs"]):

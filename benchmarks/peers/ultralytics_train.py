@@ -12,15 +12,20 @@ import sys
 import time
 from pathlib import Path
 
+_LOGGERS = ("clearml", "comet", "dvc", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
+
 
 def main(path: str) -> None:
     """Train."""
-    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ |= {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(Path.home())}
     arguments = json.loads(Path(path).read_text())
     report, cores, model = (arguments.pop(name) for name in ("report", "cores", "model"))
 
+    from ultralytics.utils import SETTINGS, torch_utils
+
+    # It would log to every logger that it finds installed, which takes seconds; ours logs to none unless asked to.
+    SETTINGS.update({name: False for name in _LOGGERS if name in SETTINGS})
     from ultralytics import YOLO
-    from ultralytics.utils import torch_utils
 
     torch_utils.NUM_THREADS = cores  # it would leave one core idle
     times: list[float] = []
