@@ -18,6 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 _LONGEST = ("test_kills.py", "test_processes.py", "test_pipeline.py", "test_real.py", "test_families.py")
 
 
+def pytest_configure() -> None:
+    """Give each of several test processes a core of its own: what they start would use all of them at once."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
     items.sort(key=lambda item: item.path.name not in _LONGEST)
