@@ -42,9 +42,10 @@ def _trial(clone: killing.Clone, whole: tuple[str, str], seconds: float, chance:
     step = killing.saved_steps(clone)
     output = clone.dvc("repro", killing.TARGET)
     went_on = next((line.partition("goes on ")[2] for line in output.splitlines() if "goes on after step" in line), "")
+    went_on = went_on or ("from the beginning" if "Running stage" in output else "was done")
     same = killing.result(clone) == whole
     when = f"killed at step {step}" if hit else "had ended before its kill"
-    print(f"{number + 1:2d}. {victim:<5}  {when:<26}  {went_on or 'from the beginning':<30}  same: {same}", flush=True)
+    print(f"{number + 1:2d}. {victim:<5}  {when:<26}  {went_on:<30}  same: {same}", flush=True)
     return same
 
 
