@@ -62,7 +62,7 @@ class Memory(Block):
     gradient_checkpointing: bool = False
     max_objects: Count | None = None  # the largest of a frame that are trained on
     budget_gb: Positive | None = None  # more memory than this is running out of it
-    # What may change when memory runs out, in the order in which it does; none: the run ends.
+    # What may change when memory runs out, always in this order; none: the run ends.
     on_oom: tuple[Literal["gradient_checkpointing", "split", "image_size"], ...] = ("gradient_checkpointing", "split")
     workers: Annotated[int, Field(ge=0)] = 0
 
