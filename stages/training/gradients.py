@@ -53,10 +53,10 @@ class Gradients:
         """How windows are computed now."""
         return self._rungs[self.place]
 
-    def start_at(self, place: int) -> None:
-        """Go to a rung."""
-        self.place = place
-        set_recompute(self._detector, self.rung.gradient_checkpointing)
+    def go_on(self, place: int, parts: Iterable[str]) -> None:
+        """Be on a rung, with the names of the loss's ``parts``: the first window may have nothing for this process."""
+        self._parts = tuple(parts)
+        self._start_at(place)
 
     def compute(self, epoch: int, window: MicroBatches, frames: int, step: int | None) -> dict[str, float]:
         """Add the gradient of a window to the parameters; returns loss parts, summed over this process's frames.
@@ -118,6 +118,10 @@ class Gradients:
             remedy = f"look at these frames, lower {self._name}.lr, lengthen {self._name}.warmup or train in fp32"
             raise NotFiniteError(where, f"{what} is {value}", remedy)
 
+    def _start_at(self, place: int) -> None:
+        self.place = place
+        set_recompute(self._detector, self.rung.gradient_checkpointing)
+
     def _descend(self, step: int | None) -> None:
         free()
         before = self.rung
@@ -126,7 +130,7 @@ class Gradients:
             what = f"out of memory {when}, with micro-batches of {before.batch} and images at {before.scale:.0%}"
             allowed = f"{self._name}.memory.on_oom allows nothing more"
             raise InputError(f"{self._name}.memory", what, f"lower memory.image_size or memory.batch ({allowed})")
-        self.start_at(self.place + 1)
+        self._start_at(self.place + 1)
         memory = self._stage.memory
         event = {"step": step, "before": before.settings(memory), "after": self.rung.settings(memory)}
         self.falls.append(event)

@@ -82,7 +82,7 @@ class Trainer:
         self.detector.begin_training(self.stage.epochs)
         if saved is not None:
             self.state.take_back(*saved)
-            self.gradients.start_at(self.progress.rung)
+            self.gradients.go_on(self.progress.rung, self.progress.sums)
             if not self._finished():
                 self.progress.resumed_at.append(self.progress.step)
             self.watch.note(f"goes on after step {self.progress.step} of {self.order.steps}")

@@ -93,6 +93,7 @@ def train(
     watch.begin(name, settings | {"classes": list(params.classes)}, saved[1].step if saved else 0)
     for text in scratch.said(saved is not None):
         watch.note(text)
+    scratch.prune()
     run = trainer(name, stage, state, samples, order, validator, accelerator, saves, watch, seed)
     return run.run(saved)
 

@@ -76,18 +76,25 @@ class Scratch:
         return self.folder / f"epoch-{epoch:04d}.safetensors"
 
     def said(self, is_resumed: bool) -> list[str]:
-        """What there is to tell of other runs of the stage that lie here; of old ones only the last few are left."""
-        states = [path for path in self._runs.glob(f"{self.stage}-*/{_STATE}") if path.parent != self.folder]
-        states.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in states[_OTHERS:]:
-            if _is_free(path.parent / "lock"):
-                remove(path.parent)
+        """Why the run begins afresh although others of the stage lie here."""
         if self._damaged:
             return [f"begins afresh: what was saved is damaged ({self.folder.name})"]
-        if is_resumed or not states:
+        others = self._others()
+        if is_resumed or not others:
             return []
-        parts = differences(self._parts, _read(states[0].parent))
-        return [f"begins afresh: the last run was with other {', '.join(parts)} ({states[0].parent.name})"]
+        parts = differences(self._parts, _read(others[0]))
+        return [f"begins afresh: the last run was with other {', '.join(parts)} ({others[0].name})"]
+
+    def prune(self) -> None:
+        """Remove the oldest other runs of the stage that no process has; the last few are left."""
+        for folder in self._others()[_OTHERS:]:
+            if _is_free(folder / "lock"):
+                remove(folder)
+
+    def _others(self) -> list[Path]:
+        """The folders of the stage's other runs, the latest first."""
+        states = [path for path in self._runs.glob(f"{self.stage}-*/{_STATE}") if path.parent != self.folder]
+        return [path.parent for path in sorted(states, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 
 def _write(path: Path, tensors: Tensors, metadata: dict[str, str] | None = None) -> None:

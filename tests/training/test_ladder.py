@@ -140,7 +140,7 @@ def test_it_goes_on_as_a_run_that_begins_there_on_that_rung(project: Path):
     class Lower(Trainer):
         def _begin(self, saved: tuple) -> None:
             super()._begin(saved)
-            self.gradients.start_at(1)
+            self.gradients.go_on(1, ())
 
     begun = runs.run(params, detector=Hungry(never), trainer=Lower)
     assert _same(begun.tensors, fallen.tensors) and begun.history == fallen.history

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from stages.detectors import Architecture, build
+from stages.training.loop import Trainer
 from tests import runs
 
 KNOBS = {
@@ -55,3 +56,20 @@ def test_killed_at_every_step_and_the_same_to_the_last_bit(project: Path, knobs:
     assert last.progress.resumed_at == list(range(1, whole.progress.step))
     assert _same(last.tensors, whole.tensors)
     assert last.history == whole.history and last.selected == whole.selected and last.settings == whole.settings
+
+
+def test_a_process_with_nothing_to_do_in_its_first_window_knows_the_losss_parts(project: Path):
+    """In a run of two, the last window of an epoch may have one micro-batch: both must sum the same names."""
+    params = runs.prepare(project, "stage1", {"epochs": 1, "lr": 0.01})
+    with pytest.raises(runs.KilledError):
+        runs.run(params, detector=_yolo(), trainer=runs.killed_after(1))
+    seen = []
+
+    class Idle(Trainer):
+        def _step(self, *window: object) -> None:
+            seen.append((self.gradients.compute(1, [], 4, 1), dict(self.progress.sums)))
+            super()._step(*window)
+
+    runs.run(params, detector=_yolo(), trainer=Idle)
+    zeros, sums = seen[0]
+    assert len(sums) == 3 and zeros == dict.fromkeys(sums, 0.0)

@@ -144,7 +144,7 @@ def test_of_old_runs_the_last_few_are_left(scratch: Scratch):
     with _elsewhere():
         others = [_saved(name, age=100 * number) for number, name in enumerate("uvwxyz")]
     with module._locked(others[4].folder / "lock", "stage1"):  # another process goes on with it
-        scratch.said(True)
+        scratch.prune()
     assert [other.folder.exists() for other in others] == [True, True, True, False, True, False]
 
 
