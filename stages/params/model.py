@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.params.base import Block, Count, Name, Sha256, Share, Text
+from stages.params.base import Block, Count, Name, NonNegative, Sha256, Share, Text
+from stages.params.reid import Reid
+from stages.params.scoring import Gate, Protocol
 from stages.params.sources import Source
 from stages.params.stage import Stage
 from stages.params.trackers import Tracker
@@ -50,10 +52,14 @@ class Detection(Block):
 
 
 class Evaluation(Block):
-    """Which checkpoints are evaluated on the test splits of all sources, and how they detect."""
+    """Which checkpoints are evaluated on the test splits of all sources, how they detect, and where that runs."""
 
     checkpoints: Annotated[tuple[Name, ...], Field(min_length=1)]
     detection: Detection
+    boxes: Literal["detections", "ground_truth"] = "detections"  # what is tracked; the latter isolates association
+    engine: Literal["local", "ray"] = "local"
+    address: Text | None = None  # of the Ray cluster: host:port, `auto` where this host is one of its nodes
+    gpus: NonNegative = 0.0  # that Ray is asked for, for each sequence that is detected
 
 
 class Compute(Block):
@@ -85,7 +91,10 @@ class Params(Block):
     logging: Logging = Logging()
     curriculum: Annotated[dict[Name, CurriculumEntry], Field(min_length=1)]
     evaluation: Evaluation
+    reid: dict[Name, Reid] = {}
     trackers: Annotated[dict[Name, Tracker], Field(min_length=1)]
+    protocols: dict[Name, Protocol] = {}  # by source
+    gates: dict[Name, Gate] = {}  # by source
     stages: dict[Name, Stage]
 
     def lineage(self, stage: str) -> tuple[str, ...]:
