@@ -1,7 +1,8 @@
 """The stage `check`: params.yaml is valid, or nothing runs.
 
 Every root stage depends on its output, which is always the same bytes: an edit of params.yaml runs the check again
-and triggers nothing behind it. It also writes the mixture from which a curriculum starts: no source seen yet.
+and triggers nothing behind it. It also writes the mixture from which a curriculum starts, no source seen yet, and
+data/features.json: what trackers use besides boxes, which changes with that alone and not with a tracker's options.
 Run as `python -m stages.check`.
 """
 
@@ -9,18 +10,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.errors import run_stage
-from stages.files import write_text
+from stages.errors import InputError, run_stage
+from stages.files import write_json, write_text
 from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
-from stages.params import load_params
+from stages.params import Params, load_params, where
 from stages.params.model import PRETRAINED
+
+FEATURES_NEEDED = Path("data/features.json")
+_NAMED = ("compute", "reid", "protocols", "gates")  # by dvc.yaml: DVC knows no default
 
 
 def main() -> None:
     """Check params.yaml."""
-    load_params()
+    params = load_params()
+    for key in _NAMED:
+        if key not in params.model_fields_set:
+            raise InputError(where(key), "missing", f"add `{key}: {{}}`")
+    if "boxes" not in params.evaluation.model_fields_set:
+        raise InputError(where("evaluation", "boxes"), "missing", "add `boxes: detections`")
+    write_json(FEATURES_NEEDED, needed(params))
     write_text(Path("data/params.ok"), "params.yaml is valid\n")
     write_mixture(MIXTURES / PRETRAINED, Manifest(classes=(), seen=(), min_visibility=0.0, sources={}), [])
+
+
+def needed(params: Params) -> dict[str, object]:
+    """The boxes that are tracked, and what is computed of them for any of the trackers, by name."""
+    trackers = params.trackers.values()
+    return {
+        "boxes": params.evaluation.boxes,
+        "embeddings": sorted({tracker.reid for tracker in trackers} - {None}),
+        "camera_motion": sorted({tracker.camera_motion for tracker in trackers} - {None}),
+    }
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ BatchNorm normalises by fewer frames; then images become smaller, where the para
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 
 from stages.detectors.base import Batch
 from stages.params import Memory, Stage
 
+_STEP = 32  # an image size is a multiple of it
 _SHRINK = (0.875, 0.75, 0.625, 0.5)
 
 
@@ -27,7 +28,13 @@ class Rung:
 
     def settings(self, memory: Memory) -> dict:
         """The keys of `memory` with which a later run starts on this rung."""
-        return asdict(self) | {"accumulate": -(-memory.batch * memory.accumulate // self.batch)}
+        sizes = [max(_STEP, int(side * self.scale // _STEP) * _STEP) for side in memory.image_sizes]
+        return {
+            "batch": self.batch,
+            "accumulate": -(-memory.batch * memory.accumulate // self.batch),
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "image_size": sizes if len(sizes) > 1 else sizes[0],
+        }
 
 
 def ladder(stage: Stage) -> list[Rung]:

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from stages.errors import InputError
 from stages.params import load_params, where
-
-ROOT = Path(__file__).resolve().parents[2]
 
 VALID = """\
 seed: 0
@@ -289,29 +284,3 @@ def test_where_names_the_line_or_that_of_the_nearest_parent(tmp_path: Path):
     assert where("stage2", "mixture", "replay", path=path) == f"{path}:34: stage2.mixture.replay"
     assert where("stage2", "warmup", path=path) == f"{path}:33: stage2.warmup"
     assert where("evaluation", "checkpoints", 1, path=path) == f"{path}:39: evaluation.checkpoints.1"
-
-
-def _check(folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stages.check"]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def test_the_stage_check(tmp_path: Path):
-    _write(tmp_path, "replay: 0.25", "repaly: 0.25")
-    result = _check(tmp_path)
-    line = "error: params.yaml:34: stage2.mixture.repaly: unknown key: did you mean `replay`?\n"
-    assert (result.returncode, result.stderr, result.stdout) == (1, line, "")
-    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
-
-    _write(tmp_path)
-    assert _check(tmp_path).returncode == 0
-    written = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
-    names = {str(path.relative_to(tmp_path)) for path in written}
-    assert names == {
-        f"data/{n}" for n in ("params.ok", "mixtures/pretrained/clips.csv", "mixtures/pretrained/manifest.json")
-    }
-    shutil.rmtree(tmp_path / "data")
-    _write(tmp_path, "lr: 0.001\n  augment", "lr: 0.002\n  augment")
-    assert _check(tmp_path).returncode == 0
-    assert written == {path: path.read_bytes() for path in written}

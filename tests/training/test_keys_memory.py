@@ -128,7 +128,7 @@ def on_oom(train: Train) -> None:
     assert {len(seen) for seen in split.script.batches} == {2} and split.outcome.settings["effective_batch"] == 4
     smaller = train(detector=Hungry(side=48), **{"memory.on_oom": ["image_size"]})
     assert {seen.images.shape[-1] for seen in smaller.script.batches} == {32}
-    assert smaller.outcome.settings["rung"]["scale"] < 1 and len(smaller.outcome.progress.oom_events) == 1
+    assert smaller.outcome.settings["rung"]["image_size"] == 32 and len(smaller.outcome.progress.oom_events) == 1
 
 
 def compile_(train: Train) -> None:

@@ -125,7 +125,12 @@ def test_splitting_is_a_run_with_smaller_micro_batches(project: Path, place: str
     assert _same(fallen.tensors, small.tensors) and fallen.history == small.history
     assert detector.seen[1:] == small_detector.seen  # but for the one that failed
     assert fallen.settings["effective_batch"] == 4
-    assert fallen.settings["rung"] == {"batch": 2, "gradient_checkpointing": False, "scale": 1.0, "accumulate": 2}
+    assert fallen.settings["rung"] == {
+        "batch": 2,
+        "accumulate": 2,
+        "gradient_checkpointing": False,
+        "image_size": 64,
+    }
     assert fallen.settings["batchnorm"].startswith("training: normalises by each micro-batch of 2 frames")
 
 
@@ -163,7 +168,7 @@ def test_images_become_smaller_only_if_allowed(project: Path):
         _run(project, small)
     fallen, detector = _run(project, small, **{"memory.on_oom": ["image_size"]})
     assert [shape[2:] for _, shape in detector.seen[1:]] == [(32, 32)] * 4  # 56 is no multiple of 32
-    assert fallen.settings["rung"]["scale"] == 0.875
+    assert fallen.settings["rung"]["image_size"] == 32
 
 
 def test_a_shrunk_batch():
@@ -231,7 +236,11 @@ def test_a_rung_says_with_which_keys_to_begin_there():
         }
     ).memory
     rung = replace(Rung(6, False), batch=2)
-    assert rung.settings(memory) == {"batch": 2, "gradient_checkpointing": False, "scale": 1.0, "accumulate": 6}
+    keys = {"batch": 2, "accumulate": 6, "gradient_checkpointing": False, "image_size": 64}
+    assert rung.settings(memory) == keys
+    assert replace(rung, scale=0.875).settings(memory) == keys | {"image_size": 32}
+    several = memory.model_copy(update={"image_size": (64, 128)})
+    assert replace(rung, scale=0.75).settings(several)["image_size"] == [32, 96]
 
 
 def test_validation_goes_on_in_smaller_batches(project: Path, monkeypatch: pytest.MonkeyPatch):

@@ -66,7 +66,7 @@ def test_the_cost_by_hand():
         "steps": 40,
         "resumed_at_steps": [10, 20],
         "oom_events": [event],
-        "rung": {"batch": 2, "gradient_checkpointing": True, "scale": 1.0, "accumulate": 2},
+        "rung": {"batch": 2, "accumulate": 2, "gradient_checkpointing": True, "image_size": 64},
         "peak_memory_mb": 123,
         "objects_left_out": 5,
         "processes": 2,
