@@ -7,6 +7,7 @@ import pytest
 from stages.errors import InputError
 from stages.params import load_params, where
 
+ROOT = Path(__file__).resolve().parents[2]
 VALID = """\
 seed: 0
 classes: [person, car]
