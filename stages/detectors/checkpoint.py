@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from stages.detectors import build
 from stages.detectors.base import Detector
 from stages.detectors.card import Card, load_card
 from stages.errors import InputError
 from stages.files import replacing, sha256_of, write_json
+from stages.tensors import read_safetensors, write_safetensors
 
 
 def save_checkpoint(
@@ -49,33 +46,6 @@ def load_tensors(folder: Path, card: Card) -> dict[str, torch.Tensor]:
     if sha256_of(path) != card.sha256:
         raise InputError(str(path), "not the weights of its card (sha256 differs)", "run `dvc checkout` or `dvc repro`")
     return tensors
-
-
-def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file; raises `InputError` for a pickle or a damaged file."""
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise InputError(str(path), "no weights", "run `dvc repro` or `dvc pull`") from None
-    except SafetensorError as error:
-        kind = "a pickle" if _is_pickle(path) else f"damaged ({error})"
-        raise InputError(str(path), f"no safetensors file but {kind}", "delete it and run `dvc repro`") from None
-
-
-def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file; raises `OSError` where the system refuses, which the library hides in a text."""
-    try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path, metadata)
-    except SafetensorError as error:
-        number = re.search(r"\(os error (\d+)\)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
-
-
-def _is_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def load_detector(folder: Path, device: torch.device | str = "cpu") -> tuple[Detector, Card]:

@@ -8,7 +8,7 @@ import torch
 
 from stages.detectors import family
 from stages.detectors.card import Card, load_card
-from stages.detectors.checkpoint import read_safetensors
+from stages.tensors import read_safetensors
 
 
 def read_pretrained(path: Path, family_name: str, model: str) -> tuple[dict[str, torch.Tensor], Card]:

@@ -19,9 +19,9 @@ from typing import TextIO
 
 from safetensors import SafetensorError, safe_open
 
-from stages.detectors.checkpoint import write_safetensors
 from stages.errors import InputError
 from stages.files import remove, replacing, write_json
+from stages.tensors import write_safetensors
 from stages.training.fingerprint import Fingerprint, differences, digest
 from stages.training.state import Progress, Tensors
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stages.detectors import checkpoint
+from stages import tensors as tensor_files
 from stages.errors import InputError
 from stages.training import scratch as module
 from stages.training.scratch import Scratch
@@ -56,7 +56,7 @@ def test_what_was_saved_comes_back_exactly(scratch: Scratch):
     assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
     scratch.keep(3, TENSORS)
     assert scratch.kept(3).name == "epoch-0003.safetensors"
-    assert checkpoint.read_safetensors(scratch.kept(3)).keys() == TENSORS.keys()
+    assert tensor_files.read_safetensors(scratch.kept(3)).keys() == TENSORS.keys()
     assert not list(scratch.folder.glob("*partial"))
 
 
@@ -90,7 +90,7 @@ def test_a_full_disk_leaves_the_state_before(scratch: Scratch, monkeypatch: pyte
         Path(path).write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(tensor_files, "save_file", full)
     with pytest.raises(OSError, match="No space left"):
         scratch.save(TENSORS, Progress(step=8))
     assert scratch.load()[1].step == 7

@@ -1,0 +1,1 @@
+"""Telling individuals apart by their looks: crops, networks, training, scores, and embeddings for trackers."""
