@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from tracking_scenes import scene
 
-from stages.drawing.results import SCORES_ROOT
+from stages.curriculum.results import SCORES_ROOT
 from stages.params import Params, load_params
 from stages.params.labels import WORLD_LABELS
 from stages.sequences.index import write_index

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from drawing_project import HOTA, add_footage, lay_out
 
-from stages.drawing.results import read_results
+from stages.curriculum.results import read_results
 from stages.errors import InputError
 from stages.params import load_params
 from stages.plot import main, write_plots
@@ -37,7 +37,10 @@ def test_all_of_it_and_the_same_again(project):
         outputs.append({str(p): p.read_bytes() for p in Path().rglob("*") if p.suffix in (".csv", ".png", ".mp4")})
     assert outputs[0] == outputs[1]
     names = {name for name in outputs[0] if Path(name).parent == Path("plots")}
-    assert names == {f"plots/{n}.{s}" for n in ("training", "hota", "hota_alpha", "forgetting") for s in ("csv", "png")}
+    drawn = {
+        f"plots/{n}.{s}" for n in ("training", "hota", "hota_alpha", "forgetting", "matrix") for s in ("csv", "png")
+    }
+    assert names == drawn
     assert {p.name for p in Path("plots/videos").iterdir()} == {"street.mp4", "air.mp4"}
     summary = json.loads(Path("metrics/curriculum.json").read_text())
     assert summary["forgetting"]["stage2"] == {"street": 0.2}
@@ -73,7 +76,7 @@ def test_figures_are_drawn_to_scale(project):
     ]
     assert len(bars) == 4
     assert bars[3] / bars[0] == pytest.approx(0.5 / 0.9, abs=0.02)
-    for name in ("training", "hota_alpha", "forgetting"):
+    for name in ("training", "hota_alpha", "forgetting", "matrix"):
         height, width, _ = cv2.imread(f"plots/{name}.png").shape
         assert 400 <= height <= 2000
         assert 700 <= width <= 2500

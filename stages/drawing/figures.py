@@ -1,4 +1,4 @@
-"""The four figures: training curves, HOTA by stage and source, HOTA over alpha, and the forgetting matrix."""
+"""The five figures: training, HOTA by stage and source, HOTA over alpha, forgetting, and the matrix of all metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from stages.drawing.tables import Table
 from stages.style import colour, line, new_figure, quiet_grid, save, settings
@@ -106,7 +107,7 @@ def draw_forgetting(
     """HOTA of every checkpoint (rows) on every source (columns) as a heatmap, with what was forgotten.
 
     ``own`` and ``trained`` say which sources a checkpoint's own stage trained on, and which its stage or one before;
-    ``lost`` is `results.forgetting`.
+    ``lost`` is `curriculum.transfer.forgetting`.
     """
     checkpoints, sources = _distinct(table, "checkpoint"), _distinct(table, "source")
     hota = {(row["checkpoint"], row["source"]): row["HOTA"] for row in table}
@@ -124,6 +125,36 @@ def draw_forgetting(
         figure.colorbar(image, ax=axes, label="HOTA", fraction=0.06)
         figure.supxlabel("●  trained on in this stage          ○  trained on in a stage before", fontsize=9)
         save(figure, path)
+
+
+def draw_matrix(table: Table, path: Path) -> None:
+    """Every metric of every checkpoint (rows) on every source (columns): a heatmap for each, on one scale from 0 to 1.
+
+    ``table`` has the rows of `curriculum.summary.matrix_table`.
+    """
+    metrics, checkpoints, sources = (_distinct(table, name) for name in ("metric", "checkpoint", "source"))
+    with settings():
+        columns = 2 if len(metrics) > 1 else 1
+        size = (max(8.0, columns * (1.4 * len(sources) + 1.2)), max(5.0, 1.7 * len(checkpoints) + 2))
+        figure, grid = new_figure(*size, "Every checkpoint on every source", -(-len(metrics) // columns), columns)
+        for axes, metric in zip(grid.flat, metrics, strict=False):
+            image = _draw_cells(axes, _where(table, metric=metric), checkpoints, sources)
+            axes.set_title(metric, loc="left")
+            axes.label_outer()
+        figure.colorbar(image, ax=grid, label="score (below 0 as 0)", fraction=0.05)
+        figure.supxlabel("●  trained on in this stage          ○  trained on in a stage before", fontsize=9)
+        save(figure, path)
+
+
+def _draw_cells(axes: Axes, rows: Table, checkpoints: list[str], sources: list[str]) -> AxesImage:
+    of = {(row["checkpoint"], row["source"]): row for row in rows}
+    cells = np.full((len(checkpoints), len(sources)), np.nan)
+    for y, x in np.ndindex(cells.shape):
+        row = of.get((checkpoints[y], sources[x]), {"value": None, "trained": ""})
+        cells[y, x] = _number(row["value"])
+        _annotate(axes, x, y, cells[y, x], {"here": "●", "before": "○"}.get(row["trained"], ""), None)
+    _label_matrix(axes, checkpoints, sources)
+    return axes.imshow(np.ma.masked_invalid(cells), cmap="cividis", vmin=0, vmax=1, aspect="auto")
 
 
 def _annotate(axes: Axes, x: int, y: int, value: float, mark: str, lost: float | None) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from stages.drawing.results import SCORES, Result, first_tracker
+from stages.curriculum.results import SCORES, Result, first_tracker
 from stages.errors import InputError
 from stages.params import Params
 
