@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from stages import score, score_detections
 from stages.errors import InputError
 from stages.params.labels import MOTCHALLENGE_LABELS
+from stages.scoring.parts import read_parts
 from stages.sequences.archive import SequenceInfo, write_archive
 from stages.sequences.index import write_index
 
@@ -111,15 +113,102 @@ def test_score_writes_sources_classes_and_pools(tree, monkeypatch):
     result = json.loads(Path("metrics/scores/stage1/bytetrack.json").read_text())
     assert list(result) == ["town", "sky"]
     town, sky = result["town"], result["sky"]
-    assert list(town) == ["pooled", "class_averaged", "classes"]
+    assert list(town) == ["pooled", "class_averaged", "detection_weighted", "classes", "intervals"]
+    assert town["intervals"]["pooled"] == "none: 2 of 2 sequences have ground truth, an interval needs 5"
     assert list(town["classes"]) == ["person", "car"]
     assert [town["classes"]["person"][field] for field in ("HOTA", "MOTA", "IDF1", "FP", "TP")] == [1, 1, 1, 0, 20]
     assert [town["classes"]["car"][field] for field in ("MOTA", "IDF1", "FN", "ML")] == [0.5, 0.666667, 10, 1]
-    assert town["class_averaged"]["MOTA"] == 0.75
+    assert town["class_averaged"]["MOTA"] == town["detection_weighted"]["MOTA"] == 0.75
     assert [town["pooled"][field] for field in ("MOTA", "IDF1", "GT_Dets", "IDs")] == [0.75, 0.857143, 40, 3]
     assert sky["classes"]["car"]["HOTA"] is None
     assert (sky["classes"]["car"]["FP"], sky["class_averaged"]["MOTA"], sky["pooled"]["MOTA"]) == (10, 1, 0.5)
     assert isinstance(town["pooled"]["FN"], int)
+
+
+def test_score_writes_every_mistake_and_the_sums(tree, monkeypatch):
+    score.main("stage1", "bytetrack")
+    plots = Path("plots/scores/stage1/bytetrack")
+    mistakes, causes = pd.read_csv(plots / "mistakes.csv"), pd.read_csv(plots / "causes.csv")
+    counted = mistakes.groupby(["source", "class", "kind"]).size()
+    assert counted.to_dict() == {("town", "car", "miss"): 10, ("sky", "car", "false alarm"): 10}
+    assert mistakes[mistakes["source"] == "town"]["sequence"].unique().tolist() == ["t2"]
+    totals = causes.set_index(["source", "class", "kind"])["all"]
+    assert totals[totals > 0].to_dict() == counted.to_dict()
+    assert {name: parts.sequences for name, parts in read_parts(plots / "parts.csv").items()} == {
+        "town": ("t1", "t2"),
+        "sky": ("s1",),
+    }
+
+
+def scores():
+    """What the stage writes: its summary, and sequences.csv."""
+    score.main("stage1", "bytetrack")
+    table = pd.read_csv("plots/scores/stage1/bytetrack/sequences.csv")
+    return json.loads(Path("metrics/scores/stage1/bytetrack.json").read_text()), table
+
+
+def test_processes_change_nothing(tree, monkeypatch):
+    def outputs(cores):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+        score.main("stage1", "bytetrack")
+        return {path: path.read_bytes() for top in ("metrics", "plots") for path in sorted(Path(top).rglob("*.*"))}
+
+    assert outputs(1) == outputs(3)
+    break_tracks()
+    with pytest.raises(InputError, match="the id stands twice in one frame"):
+        outputs(3)
+
+
+def test_postprocessed_tracks_are_scored_beside_the_raw_ones(tree, monkeypatch):
+    before = scores()[0]
+    for name in ("t1", "t2"):
+        text = (TRACKS / "town" / f"{name}.txt").read_text()
+        path = TRACKS / "town.post" / f"{name}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(line for line in text.splitlines(keepends=True) if not line.startswith("10,")))
+    result, table = scores()
+    post = result["town"].pop("post")
+    assert result == before
+    assert list(post) == list(before["town"])
+    assert (post["classes"]["person"]["FN"], before["town"]["classes"]["person"]["FN"]) == (2, 0)
+    assert table["source"].drop_duplicates().tolist() == ["town", "town.post", "sky"]
+    assert pd.read_csv("plots/scores/stage1/bytetrack/alphas.csv")["source"].unique().tolist() == ["town", "sky"]
+
+
+def test_a_sequence_without_ground_truth_is_named_and_not_scored(tree, monkeypatch, capsys):
+    write_sequence("town", "t2", "test", np.zeros((0, 9)))
+    result, table = scores()
+    assert result["town"]["not_scored"] == ["t2"]
+    assert result["town"]["pooled"]["GT_Dets"] == 20  # of t1
+    assert table["sequence"].unique().tolist() == ["t1", "s1"]
+    assert capsys.readouterr().err == "note: town: t2 has no ground truth: tracked, not scored\n"
+    write_sequence("town", "t1", "test", np.zeros((0, 9)))
+    result, table = scores()
+    empty = result["town"]["pooled"]
+    assert {"HOTA", "MOTA", "IDF1", "FP"} < empty.keys()
+    assert set(empty.values()) == {None}
+    assert result["town"]["classes"] == {"person": empty, "car": empty}
+    assert (result["town"]["class_averaged"], result["town"]["detection_weighted"]) == (None, None)
+    assert table["sequence"].unique().tolist() == ["s1"]
+    write_sequence("sky", "s1", "test", np.zeros((0, 9)))
+    result, table = scores()
+    assert result["sky"]["not_scored"] == ["s1"]
+    assert len(table) == 0
+
+
+def test_a_sequence_without_tracks_misses_everything(tree, monkeypatch):
+    (TRACKS / "sky" / "s1.txt").write_text("")
+    sky = scores()[0]["sky"]["pooled"]
+    assert [sky[field] for field in ("HOTA", "MOTA", "IDF1", "FN", "FP", "Dets")] == [0, 0, 0, 20, 0, 0]
+
+
+def test_the_protocol_is_the_params(tree, monkeypatch):
+    before = scores()[0]
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text + "protocols: {town: {name: skyward, min_height: 30.5}}\n")
+    result = scores()[0]
+    assert result["sky"] == before["sky"]
+    assert [result["town"]["pooled"][field] for field in ("HOTA", "GT_Dets", "Dets")] == [None, 0, 0]
 
 
 def test_score_writes_tables(tree, monkeypatch):
@@ -128,10 +217,14 @@ def test_score_writes_tables(tree, monkeypatch):
     table = pd.read_csv(folder / "sequences.csv")
     keys = table[["source", "sequence", "class"]].agg("/".join, axis=1).tolist()
     names = ("town/t1", "town/t2", "sky/s1")
-    assert keys == [f"{name}/{each}" for name in names for each in ("person", "car", "pooled")]
+    together = ("pooled", "class_averaged", "detection_weighted")
+    assert keys == [f"{name}/{each}" for name in names for each in ("person", "car", *together)]
+    averages = table[table["class"].isin(together[1:])]
+    assert averages["MOTA"].tolist() == [1, 1, 0.5, 0.5, 1, 1]  # sky has no cars
+    table = table.drop(averages.index)
     assert table["MOTA"].tolist()[:6] == [1, 1, 1, 1, 0, 0.5]
     assert table["HOTA"].isna().tolist() == [False] * 7 + [True, False]
-    assert ",10," in (folder / "sequences.csv").read_text().splitlines()[5]  # counts are whole numbers
+    assert ",10," in (folder / "sequences.csv").read_text().splitlines()[7]  # counts are whole numbers
     alphas = pd.read_csv(folder / "alphas.csv")
     assert list(alphas.columns) == ["source", "class", "alpha", "HOTA", "DetA", "AssA", "LocA"]
     assert alphas.groupby(["source", "class"], sort=False).size().to_dict() == {
@@ -147,7 +240,10 @@ def test_score_detections(tree, monkeypatch):
     score_detections.main("stage1")
     result = json.loads(Path("metrics/scores/stage1/detections.json").read_text())
     assert list(result) == ["town", "sky"]
-    assert result["town"]["classes"]["person"] == {"mAP": 1, "mAP50": 1, "mAP75": 1}
+    person = result["town"]["classes"]["person"]
+    assert list(result["town"]) == [*person, "classes"]
+    expected = {"mAP": 1, "mAP50": 1, "mAP75": 1, "mAP_small": 1, "mAP_medium": None, "AR100": 1, "AR_small": 1}
+    assert {name: person[name] for name in expected} == expected  # all boxes are small
     assert result["town"]["classes"]["car"]["mAP50"] == round(51 / 101, 6)  # half of the cars are found
     assert result["town"]["mAP"] == round((1 + 51 / 101) / 2, 6)
     assert result["sky"]["mAP"] == 1
@@ -170,6 +266,16 @@ def break_tracks():
     return f"{path}:{len(lines) + 1}: the id stands twice in one frame"
 
 
+def replace_a_line(new):
+    def harm():
+        path = TRACKS / "town" / "t1.txt"
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join([*lines[:4], new, *lines[5:]]))
+        return f"{path}:5: "
+
+    return harm
+
+
 def lose_tracks():
     path = TRACKS / "sky" / "s1.txt"
     path.unlink()
@@ -180,6 +286,13 @@ def lose_archive():
     path = Path("data/sources/town/t2.zip")
     path.unlink()
     return f"{path}: no such sequence archive"
+
+
+def spoil_a_box():
+    truth = truth_of((1, 1))
+    truth[3, 2] = np.nan
+    write_sequence("town", "t1", "test", truth)
+    return "data/sources/town/t1.zip: gt/gt.txt:4: not finite"
 
 
 def unmap_a_class():
@@ -195,7 +308,18 @@ def leave_no_test_split():
     return "data/sources: no source has a test sequence"
 
 
-@pytest.mark.parametrize("harm", [break_tracks, lose_tracks, lose_archive, unmap_a_class, leave_no_test_split])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        break_tracks,
+        *map(replace_a_line, ("2,1,nan,2,3,4,0.9,1,-1", "11,1,1,2,3,4,0.9,1,-1", "0,1,1,2,3,4,0.9,1,-1", "2,1,1")),
+        lose_tracks,
+        lose_archive,
+        spoil_a_box,
+        unmap_a_class,
+        leave_no_test_split,
+    ],
+)
 def test_bad_input_is_one_error_and_leaves_nothing(tree, monkeypatch, harm):
     expected = harm()
     with pytest.raises(InputError) as caught:

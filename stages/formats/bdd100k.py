@@ -9,7 +9,7 @@ Scalabel's x2 and y2 are the last pixels inside a box: its own conversions and s
 and so is it here. (Boxes are drawn with x2 up to the frame's own width, so a box may reach one pixel over the edge.)
 
 A box of any category with the attribute `crowd` is of the class `crowd`: the evaluation forgives what lies in it, and
-matches `other person`, `other vehicle` and `trailer` as distractors. `occluded` is yes or no: visibility stays 1.
+in a box of `other person`, `other vehicle` and `trailer`. `occluded` is yes or no: visibility stays 1.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ A line is, parted by blanks: frame, track id, type, truncated, occluded, alpha, 
 columns on the object in space; a result has a score behind them (readme of the devkit at cvlibs.net/datasets/kitti).
 Frames count from 0 there and from 1 here. The devkit's evaluator takes right - left as the width, and so
 is it here. `DontCare` is a class of its own, whose id is -1: a region in which nothing was annotated. `occluded` is a
-code (partly, largely, unknown) that nobody gives a share for, so every visibility is 1. The frame rate is 10.
+code (partly, largely, unknown) that nobody gives a share for: visibility is 0 where it is unknown or the object is
+truncated, which are the boxes that the devkit's evaluator does not ask for, and 1 elsewhere. The frame rate is 10.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from stages.params import KittiSource
 from stages.transport.tree import Tree, join
 
 _LABELS, _IMAGES = "label_02", "image_02"
-_FRAME, _TRACK, _TYPE, _BOX = 0, 1, 2, (6, 7, 8, 9)
+_FRAME, _TRACK, _TYPE, _TRUNCATED, _OCCLUDED, _BOX = 0, 1, 2, 3, 4, (6, 7, 8, 9)
+_UNKNOWN = 3  # of `occluded`
 
 
 def find(tree: Tree, source: KittiSource) -> Listing:
@@ -56,9 +58,10 @@ def _gt(table: Table, numbers: dict[str, int]) -> np.ndarray:
     for row, name in enumerate(table.column(_TYPE)):
         if name not in numbers:
             raise InputError(table.at(row), f"no such type {name[:40]!r}", f"KITTI's are {', '.join(numbers)}")
-    values = table.numbers((_FRAME, _TRACK, *_BOX))
+    values = table.numbers((_FRAME, _TRACK, *_BOX, _TRUNCATED, _OCCLUDED))
     table.refuse(values[:, 0] < 0, "frames count from 0", "correct it")
     one = np.ones(len(values))
     native = [numbers[name] for name in table.column(_TYPE)]
     size = values[:, 4:6] - values[:, 2:4]
-    return np.column_stack([values[:, 0] + 1, values[:, 1:4], size, one, native, one])
+    visible = (values[:, 6] <= 0) & (values[:, 7] < _UNKNOWN)
+    return np.column_stack([values[:, 0] + 1, values[:, 1:4], size, one, native, visible])

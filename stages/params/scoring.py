@@ -8,9 +8,12 @@ from stages.params.base import Block, NonNegative, Share
 
 
 class Protocol(Block):
-    """The rules by which tracks on one source are scored; see stages/scoring/protocols.py."""
+    """The rules by which tracks on one source are scored; see stages/scoring/protocols.py.
 
-    name: Literal["skyward", "mot17", "dancetrack", "visdrone", "bdd100k", "kitti"] = "skyward"
+    All but `skyward` are benchmarks', and hold only with the roles that protocol_rules.py has for their classes.
+    """
+
+    name: Literal["skyward", "mot15", "mot17", "mot20", "dancetrack", "visdrone", "bdd100k", "kitti"] = "skyward"
     min_visibility: Share | None = None  # below it, a target is neither to be found nor a mistake when found
     min_height: NonNegative | None = None  # pixels; the same
     min_area: NonNegative | None = None  # pixels^2; the same

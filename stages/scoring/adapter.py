@@ -1,6 +1,7 @@
 """From ground truth and tracks, as arrays, to what TrackEval's metrics read, one class at a time.
 
-Class-true: tracks of a class meet ground truth of that class only. Before that, per frame and class:
+Class-true: tracks of a class meet ground truth of that class only. Before that, per frame and class, by the rules of
+`skyward` (those of benchmarks are in `protocols`):
 
 1. Tracks are matched one to one to the annotated boxes of every class and role but regions (Hungarian on IoU, at
    least 0.5); a track matched to a distractor is dropped. Boxes mapped onto `drop` take part here, and only
@@ -19,47 +20,72 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from stages.errors import InputError
-from stages.scoring.overlap import iou, share_inside
+from stages.scoring.overlap import iou, pixels_inside, share_inside
+from stages.scoring.protocols import SKYWARD, Rules, own_distractor
 from stages.sequences.annotations import CLASS, DISTRACTOR, FRAME, HEIGHT, ID, LEFT, REGION
 from stages.sequences.tracks import Tracks, repeated
 
-_MATCH = 0.5 - np.finfo(float).eps  # IoU from which two boxes match; TrackEval's tolerance
+_EPSILON = np.finfo(float).eps  # TrackEval's tolerance
+_MATCH = 0.5 - _EPSILON  # IoU from which two boxes match
 
 
 @dataclass(frozen=True)
 class Frame:
     """One frame's annotated boxes (regions apart) and track boxes of all classes."""
 
-    purposes: np.ndarray  # (G,) see `annotations.purposes`
+    rules: Rules
+    purposes: np.ndarray  # (G,) see `protocols.roles`
     gt_ids: np.ndarray  # (G,)
     track_ids: np.ndarray  # (T,)
     track_classes: np.ndarray  # (T,) from 0
     iou: np.ndarray  # (G, T)
     in_region: np.ndarray  # (T,) bool: more than half of the own area inside a region
+    small: np.ndarray  # (T,) bool: at most as high as `Rules.small`
+    gt_rows: np.ndarray  # (G,) their places in the sequence's ground truth
+    track_rows: np.ndarray  # (T,) their places in the sequence's tracks
 
 
-def frames_of(gt: np.ndarray, purposes: np.ndarray, tracks: Tracks, length: int, where: str) -> list[Frame]:
+def frames_of(
+    gt: np.ndarray,
+    purposes: np.ndarray,
+    tracks: Tracks,
+    length: int,
+    where: str,
+    rules: Rules = SKYWARD,
+    size: tuple[int, int] | None = None,
+) -> list[Frame]:
     """The ``length`` frames of a sequence.
 
-    ``gt`` is (N, 9), see `annotations.parse_gt`, with what each row is for in ``purposes`` (N,). Raises `InputError`,
-    with ``where`` and the row as its place, for a frame outside the sequence and a target's id twice in a frame.
+    ``gt`` is (N, 9), see `annotations.parse_gt`, with what each row is for in ``purposes`` (N,), see
+    `protocols.roles`. ``size`` is the frames' width and height in pixels, which only `visdrone` asks for. Raises
+    `InputError`, with ``where`` and the row as its place, for a frame outside the sequence and a target's id twice
+    in a frame.
     """
     _check_gt(gt, purposes, length, where)
-    region = purposes == REGION
-    boxes = gt[:, LEFT : HEIGHT + 1]
+    boxes, region, valid = gt[:, LEFT : HEIGHT + 1], purposes == REGION, np.ones(len(tracks.boxes), bool)
+    annotated = ~region
+    if rules.regions_first:
+        annotated, valid = _outside_regions(gt, region, tracks, length, size)
     result = []
     rows_of_frame = zip(_by_frame(gt[:, FRAME], length), _by_frame(tracks.frames, length), strict=True)
     for gt_rows, track_rows in rows_of_frame:
-        annotated, regions = gt_rows[~region[gt_rows]], gt_rows[region[gt_rows]]
+        regions = gt_rows[region[gt_rows]]
+        gt_rows, track_rows = gt_rows[annotated[gt_rows]], track_rows[valid[track_rows]]
         found = tracks.boxes[track_rows]
+        used = len(regions) and not rules.regions_first
+        inside = share_inside(found, boxes[regions]) if used else np.zeros(len(found))
         result.append(
             Frame(
-                purposes=purposes[annotated],
-                gt_ids=gt[annotated, ID].astype(np.int64),
+                rules=rules,
+                purposes=purposes[gt_rows],
+                gt_ids=gt[gt_rows, ID].astype(np.int64),
                 track_ids=tracks.ids[track_rows],
                 track_classes=tracks.classes[track_rows],
-                iou=iou(boxes[annotated], found),
-                in_region=share_inside(found, boxes[regions]) > 0.5,
+                iou=iou(boxes[gt_rows], found),
+                in_region=inside > 0.5 + _EPSILON,
+                small=found[:, 3] <= rules.small + _EPSILON,
+                gt_rows=gt_rows,
+                track_rows=track_rows,
             )
         )
     return result
@@ -69,11 +95,10 @@ def class_data(frames: list[Frame], number: int) -> dict:
     """What TrackEval's HOTA, CLEAR, Identity and Count read of a sequence, for class ``number`` (from 0)."""
     gt_ids, track_ids, similarities = [], [], []
     for frame in frames:
-        targets = frame.purposes == number
-        kept = _kept(frame, number)
+        targets, kept = scored_rows(frame, number)
         gt_ids.append(frame.gt_ids[targets])
         track_ids.append(frame.track_ids[kept])
-        similarities.append(frame.iou[targets][:, kept])
+        similarities.append(frame.iou[targets[:, None], kept])
     gt_ids, num_gt_ids = _relabel(gt_ids)
     track_ids, num_track_ids = _relabel(track_ids)
     return {
@@ -88,19 +113,41 @@ def class_data(frames: list[Frame], number: int) -> dict:
     }
 
 
-def _kept(frame: Frame, number: int) -> np.ndarray:
-    """The track boxes of one class that are scored, as indices (K,)."""
+def scored_rows(frame: Frame, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The targets of a class and the track boxes that are scored against them: indices into ``frame``'s arrays."""
+    targets = frame.purposes == number
     tracks = np.flatnonzero(frame.track_classes == number)
-    if (frame.purposes == DISTRACTOR).any():
-        rows, columns = _match(frame.iou[:, tracks], frame.purposes == number)
-        tracks = np.delete(tracks, columns[frame.purposes[rows] == DISTRACTOR])
-    if frame.in_region[tracks].any():
-        targets = frame.iou[frame.purposes == number]
-        matched = _match(targets[:, tracks], np.zeros(len(targets), bool))[1]
-        lost = frame.in_region[tracks]
-        lost[matched] = False
-        tracks = tracks[~lost]
-    return tracks
+    distractor = (frame.purposes == DISTRACTOR) | (frame.purposes == own_distractor(number))
+    loose = frame.in_region | frame.small
+    matched = None
+    if distractor.any():
+        taking = np.ones(len(targets), bool) if frame.rules.all_classes else targets | distractor
+        favoured = targets if frame.rules.targets_win else np.zeros(len(targets), bool)
+        rows, columns = _match(frame.iou[taking][:, tracks], favoured[taking])
+        dropped = columns[distractor[taking][rows]]
+        matched = None if frame.rules.all_classes else tracks[columns]
+        tracks = np.delete(tracks, dropped)
+    if loose[tracks].any():
+        if matched is None:
+            columns = _match(frame.iou[targets][:, tracks], np.zeros(targets.sum(), bool))[1]
+            matched = tracks[columns]
+        tracks = tracks[~loose[tracks] | np.isin(tracks, matched)]
+    return np.flatnonzero(targets), tracks
+
+
+def _outside_regions(
+    gt: np.ndarray, region: np.ndarray, tracks: Tracks, length: int, size: tuple[int, int] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The annotated boxes (N,) and track boxes (T,), both bool, that `Rules.regions_first` leaves."""
+    boxes, annotated, valid = gt[:, LEFT : HEIGHT + 1], ~region, np.ones(len(tracks.boxes), bool)
+    size = size or (1 << 30, 1 << 30)
+    rows_of_frame = zip(_by_frame(gt[:, FRAME], length), _by_frame(tracks.frames, length), strict=True)
+    for gt_rows, track_rows in rows_of_frame:
+        regions = boxes[gt_rows[region[gt_rows]]]
+        if len(regions):
+            annotated[gt_rows] &= pixels_inside(boxes[gt_rows], regions, size) < 0.5
+            valid[track_rows] &= pixels_inside(tracks.boxes[track_rows], regions, size) < 0.5
+    return annotated, valid & (tracks.frames <= gt[annotated, FRAME].max(initial=0))
 
 
 def _match(overlaps: np.ndarray, favoured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,14 @@
-"""Detection mAP as COCO defines it (arXiv:1405.0312, cocodataset.org/#detection-eval), over arrays.
+"""Detection's average precision and recall as COCO defines them (arXiv:1405.0312, cocodataset.org/#detection-eval).
 
 Average precision of a class is the mean of interpolated precision at 101 recalls; `mAP` is its mean over the IoU
 thresholds .50, .55, ... .95, `mAP50` and `mAP75` are those at one threshold; all are means over the classes that the
 ground truth has. COCO's cap of 100 detections a frame and class is not applied unless asked for: how many objects a
 frame may have is said where detections are made.
+
+`mAP_small`, `mAP_medium` and `mAP_large` are mAP for targets of up to 32^2, up to 96^2 and more pixels^2 in the
+source's frames; the area is the box's, which has no outline as COCO's objects have. `AR1`, `AR10` and `AR100` are the
+recall reached with so many best-scored detections of a class in a frame, its mean over the ten thresholds and the
+classes; `AR_small`, `AR_medium` and `AR_large` are that by size, over all detections.
 
 What is neither to be found nor a mistake when found, for every class:
 
@@ -14,18 +19,27 @@ What is neither to be found nor a mistake when found, for every class:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
+from stages.scoring.protocols import is_own_distractor
 from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, LEFT, REGION, corners
 
 _NO_BOXES = np.zeros((0, 4))
 _ALL_AREAS = [0.0, 1e10]
 _IGNORED_AREA = 2e10  # outside `_ALL_AREAS`: COCO ignores such a box and still matches it one to one
 _THRESHOLDS = {"mAP": slice(None), "mAP50": 0, "mAP75": 5}
+_SIZES = {"small": [0.0, 32.0**2], "medium": [32.0**2, 96.0**2], "large": [96.0**2, 1e10]}
+_CAPS = (1, 10, 100)  # detections of a class in a frame that recall is measured with
+FIELDS = (  # what `coco_scores` gives
+    *_THRESHOLDS,
+    *(f"mAP_{size}" for size in _SIZES),
+    *(f"AR{cap}" for cap in _CAPS),
+    *(f"AR_{size}" for size in _SIZES),
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,11 @@ class Detections:
 
 
 def truth_of(gt: np.ndarray, purposes: np.ndarray) -> Truth:
-    """One frame's ground truth from its rows (N, 9) and what each is for (N,), see `annotations.purposes`."""
+    """One frame's ground truth from its rows (N, 9) and what each is for (N,), see `protocols.roles`."""
     boxes = corners(gt[:, LEFT : HEIGHT + 1])
     targets = purposes >= 0
-    return Truth(boxes[targets], purposes[targets], boxes[purposes == DISTRACTOR], boxes[purposes == REGION])
+    distractors = (purposes == DISTRACTOR) | is_own_distractor(purposes)
+    return Truth(boxes[targets], purposes[targets], boxes[distractors], boxes[purposes == REGION])
 
 
 def truths_of(gt: np.ndarray, purposes: np.ndarray, length: int) -> list[Truth]:
@@ -78,12 +93,39 @@ def mean_average_precision(
     left out of the mean; the mean is None if it lacks all. ``max_detections`` caps the best-scored detections of a
     class in a frame (COCO: 100).
     """
-    if len(truths) != len(detections):
-        raise ValueError(f"{len(truths)} frames of ground truth, {len(detections)} of detections")
-    precision = _precision(truths, detections, len(classes), max_detections)
+    cap = max_detections or _most(detections)
+    precision = _evaluated(truths, detections, len(classes), {"all": _ALL_AREAS}, [cap])["precision"][..., 0, 0]
     present = [number for number in range(len(classes)) if any((truth.classes == number).any() for truth in truths)]
     table = {name: _average(precision[:, :, [n]] if n in present else None) for n, name in enumerate(classes)}
     return _average(precision[:, :, present] if present else None) | {"classes": table}
+
+
+def coco_scores(truths: Sequence[Truth], detections: Sequence[Detections], classes: Sequence[str]) -> dict:
+    """``{field: value for FIELDS} | {"classes": {name: {field: value}}}``, each from 0 to 1.
+
+    Arguments as `mean_average_precision` has them. What the ground truth has no target for, in a class or of a size,
+    is None; means are over the classes that have some.
+    """
+    caps = [*_CAPS, max(_CAPS[-1], _most(detections))]
+    measured = _evaluated(truths, detections, len(classes), {"all": _ALL_AREAS} | _SIZES, caps)
+    table = {name: _fields(measured, [number]) for number, name in enumerate(classes)}
+    return _fields(measured, range(len(classes))) | {"classes": table}
+
+
+def _fields(measured: Mapping[str, np.ndarray], numbers: Sequence[int]) -> dict[str, float | None]:
+    """The means over the classes of these ``numbers``, by the names in `FIELDS`."""
+    precision, recall = measured["precision"][:, :, numbers], measured["recall"][:, numbers]
+    values = [precision[of, ..., 0, -1] for of in _THRESHOLDS.values()]
+    values += [precision[..., area, -1] for area in range(1, len(_SIZES) + 1)]
+    values += [recall[:, :, 0, cap] for cap in range(len(_CAPS))]
+    values += [recall[:, :, area, -1] for area in range(1, len(_SIZES) + 1)]
+    return {name: _mean(each) for name, each in zip(FIELDS, values, strict=True)}
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """The mean without COCO's -1, which stands where there is no target; None where there is nothing else."""
+    known = values[values > -1]
+    return float(known.mean()) if len(known) else None
 
 
 def _average(precision: np.ndarray | None) -> dict[str, float | None]:
@@ -94,8 +136,24 @@ def _average(precision: np.ndarray | None) -> dict[str, float | None]:
     }
 
 
-def _precision(truths: Sequence, detections: Sequence, classes: int, cap: int | None) -> np.ndarray:
-    """Interpolated precision, (10 thresholds, 101 recalls, K classes)."""
+def _most(detections: Sequence[Detections]) -> int:
+    """The most detections that a frame has; COCO wants at least 1."""
+    return max((len(each.boxes) for each in detections), default=0) or 1
+
+
+def _evaluated(
+    truths: Sequence[Truth],
+    detections: Sequence[Detections],
+    classes: int,
+    areas: Mapping[str, list[float]],
+    caps: list[int],
+) -> dict[str, np.ndarray]:
+    """COCO's interpolated precision, (10 thresholds, 101 recalls, K classes, areas, caps), and recall without the 101.
+
+    -1 stands where there is no target.
+    """
+    if len(truths) != len(detections):
+        raise ValueError(f"{len(truths)} frames of ground truth, {len(detections)} of detections")
     annotations = [item for frame, truth in enumerate(truths, 1) for item in _annotations(frame, truth, classes)]
     dataset = {
         "images": [{"id": frame} for frame in range(1, len(truths) + 1)],
@@ -106,11 +164,11 @@ def _precision(truths: Sequence, detections: Sequence, classes: int, cap: int | 
     truth = COCO(dataset)
     found = truth.loadRes([item for frame, each in enumerate(detections, 1) for item in _results(frame, each)])
     evaluation = COCOeval_faster(truth, found, "bbox")
-    evaluation.params.areaRng, evaluation.params.areaRngLbl = [_ALL_AREAS], ["all"]
-    evaluation.params.maxDets = [cap or max((len(each.boxes) for each in detections), default=0) or 1]
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = list(areas.values()), list(areas)
+    evaluation.params.maxDets = caps
     evaluation.evaluate()
     evaluation.accumulate()
-    return np.asarray(evaluation.eval["precision"])[:, :, :, 0, 0]
+    return {name: np.asarray(evaluation.eval[name]) for name in ("precision", "recall")}
 
 
 def _annotations(frame: int, truth: Truth, classes: int) -> list[dict]:

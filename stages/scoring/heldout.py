@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 
 from stages.errors import InputError
 from stages.params import Params
-from stages.sequences.annotations import purposes
-from stages.sequences.index import SOURCES, open_sequence, read_index, read_labels
+from stages.params.scoring import Protocol
+from stages.scoring.protocols import Rules, roles, rules_of
+from stages.sequences.index import SOURCES, open_sequence, read_labels
 
 
 @dataclass(frozen=True)
@@ -20,21 +22,57 @@ class HeldOut:
 
     name: str
     length: int  # frames
+    fps: float  # frames a second
+    size: tuple[int, int]  # of a frame: width and height, pixels
     gt: np.ndarray  # (N, 9) see `annotations.parse_gt`
-    purposes: np.ndarray  # (N,) see `annotations.purposes`
+    roles: np.ndarray  # (N,) what each row is for by the source's protocol, see `protocols.roles`
+    rules: Rules  # of the source's protocol
     where: str  # the file that the ground truth comes from
+
+    @property
+    def annotated(self) -> bool:
+        """Whether there is ground truth; a still image may have it and hold no box, a sequence not."""
+        return len(self.gt) > 0 or self.length == 1
 
 
 def held_out(params: Params, source: str, root: Path = SOURCES) -> Iterator[HeldOut]:
-    """The test sequences of ``source``, by name; raises `InputError` for a class number that is mapped to nothing."""
-    entry, labels = params.sources[source], read_labels(source, root)
-    for name in read_index(source, "test", root)["sequence"]:
-        sequence = open_sequence(source, name, root)
-        gt, where = sequence.gt(), f"{sequence.path}: gt/gt.txt"
-        sequence.close()
-        try:
-            roles = purposes(gt, labels, entry.classes, params.classes)
-        except KeyError as error:
-            what = f"class {error.args[0]} is mapped to nothing"
-            raise InputError(where, what, f"map it in params.yaml: sources.{source}.classes") from None
-        yield HeldOut(name, sequence.info.length, gt, roles, where)
+    """The test sequences of ``source``, by name; errors as `load` has them."""
+    for name in _test_names(source, root):
+        yield load(params, source, name, root)
+
+
+def test_names(params: Params, root: Path = SOURCES) -> dict[str, list[str]]:
+    """The test sequences of every source that has any, as params.yaml lists them; raises `InputError` for none."""
+    found = {source: _test_names(source, root) for source in params.sources}
+    if not any(found.values()):
+        raise InputError(str(root), "no source has a test sequence", "give one a test split in params.yaml")
+    return {source: names for source, names in found.items() if names}
+
+
+def _test_names(source: str, root: Path) -> list[str]:
+    path = root / source / "index.csv"
+    try:  # without pandas, whose import takes longer than scoring a few sequences
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row["sequence"] for row in csv.DictReader(file) if row["split"] == "test"]
+    except FileNotFoundError:
+        raise InputError(str(path), "no such index", f"run `dvc repro download@{source}`") from None
+
+
+def load(params: Params, source: str, name: str, root: Path = SOURCES) -> HeldOut:
+    """One sequence's ground truth; raises `InputError` for a class number that is mapped to nothing."""
+    mapping, labels = params.sources[source].classes, read_labels(source, root)
+    rules = protocol_of(params, source)
+    sequence = open_sequence(source, name, root)
+    info, gt, where = sequence.info, sequence.gt(), f"{sequence.path}: gt/gt.txt"
+    sequence.close()
+    try:
+        by_protocol = roles(gt, labels, mapping, params.classes, rules)
+    except KeyError as error:
+        what = f"class {error.args[0]} is mapped to nothing"
+        raise InputError(where, what, f"map it in params.yaml: sources.{source}.classes") from None
+    return HeldOut(name, info.length, info.fps, (info.width, info.height), gt, by_protocol, rules, where)
+
+
+def protocol_of(params: Params, source: str) -> Rules:
+    """The rules that ``source`` is scored by."""
+    return rules_of(params.protocols.get(source, Protocol()))

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 
-from stages.scoring.detection import Detections, Truth, mean_average_precision, truths_of
+from stages.scoring.detection import FIELDS, Detections, Truth, coco_scores, mean_average_precision, truths_of
 from stages.sequences.annotations import DISTRACTOR, DROP, REGION
 
 A, B, FAR = [0, 0, 10, 10], [20, 20, 30, 30], [100, 100, 110, 110]
@@ -175,22 +175,57 @@ def test_equals_a_small_implementation(seed):
     assert 0.1 < result["mAP"] < 0.9
 
 
+def test_sizes_and_recall_by_hand():
+    small, medium, large = [0, 0, 31, 31], [50, 50, 83, 83], [100, 100, 200, 200]
+    case = truth(small, medium, large, classes=[0, 0, 1])
+    detections = found(FAR, medium, small, large, scores=[0.9, 0.8, 0.7, 0.6], classes=[0, 0, 0, 1])
+    result = coco_scores([case], [detections], ["person", "car", "bus"])
+    person = result["classes"]["person"]
+    # Before the small target come a false alarm (10 px: small as well) and the medium one, which is ignored there.
+    assert [person[f"mAP_{size}"] for size in ("small", "medium", "large")] == [pytest.approx(0.5), 1, None]
+    assert [person[f"AR{cap}"] for cap in (1, 10, 100)] == [0, 1, 1]
+    assert result["AR1"] == 0.5  # the car's detection is its class's first
+    assert (result["mAP_large"], result["AR_large"]) == (1, 1)
+    assert set(result["classes"]["bus"].values()) == {None}
+    assert tuple(person) == FIELDS
+
+
+def test_a_hundred_detections_are_what_recall_at_100_sees():
+    boxes = [[20 * column, 20 * row, 20 * column + 10, 20 * row + 10] for row in range(10) for column in range(15)]
+    result = coco_scores([truth(*boxes)], [found(*boxes)], ["person"])
+    assert [result[name] for name in ("AR1", "AR10", "AR100")] == pytest.approx([1 / 150, 10 / 150, 100 / 150])
+    assert (result["mAP"], result["AR_small"]) == (pytest.approx(1), 1)
+
+
+@pytest.mark.parametrize("frames", [[], [truth()]])
+def test_nothing_to_find_has_no_scores(frames):
+    assert set(coco_scores(frames, [found(A)] * len(frames), ["person"])["classes"]["person"].values()) == {None}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_pycocotools_with_distractors_and_regions(seed):
     truths, detections = random_case(seed, ignored=True)
-    result = mean_average_precision(truths, detections, ["a", "b", "c"])
-    assert [result["mAP"], result["mAP50"], result["mAP75"]] == pytest.approx(
-        pycocotools_of(truths, detections), abs=1e-9
-    )
+    for each, detected in zip(truths[::2], detections[::2], strict=True):  # large ones as well
+        for boxes in (each.boxes, each.distractors, each.regions, detected.boxes):
+            boxes *= 3
+    numbers = pycocotools_of(truths, detections)
+    result = coco_scores(truths, detections, ["a", "b", "c"])
+    assert [result[name] for name in FIELDS] == pytest.approx(numbers[-1], abs=1e-9)
+    for number, name in enumerate("abc"):
+        assert [result["classes"][name][field] for field in FIELDS] == pytest.approx(numbers[number], abs=1e-9)
+    means = mean_average_precision(truths, detections, ["a", "b", "c"])
+    assert [means[name] for name in ("mAP", "mAP50", "mAP75")] == pytest.approx(numbers[-1][:3], abs=1e-9)
+    assert all(0 < value < 1 for value in numbers[-1])
 
 
-def pycocotools_of(truths, detections) -> list[float]:
+def pycocotools_of(truths, detections) -> list[list[float]]:
+    """The twelve numbers of its summary, for each of three classes and for all."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
     annotations, results = [], []
     for frame, (each, detected) in enumerate(zip(truths, detections, strict=True), 1):
-        boxes = [(box, number, 0, 1) for box, number in zip(each.boxes, each.classes, strict=True)]
+        boxes = [(box, n, 0, np.prod(box[2:] - box[:2])) for box, n in zip(each.boxes, each.classes, strict=True)]
         boxes += [(box, number, 0, 1e11) for number in range(3) for box in each.distractors]
         boxes += [(box, number, 1, 1) for number in range(3) for box in each.regions]
         for box, number, crowd, area in boxes:
@@ -205,7 +240,11 @@ def pycocotools_of(truths, detections) -> list[float]:
         dataset.dataset = {"images": images, "categories": [{"id": n} for n in range(3)], "annotations": annotations}
         dataset.createIndex()
         evaluation = COCOeval(dataset, dataset.loadRes(results), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return [float(value) for value in evaluation.stats[:3]]
+        numbers = []
+        for categories in ([0], [1], [2], [0, 1, 2]):
+            evaluation.params.catIds = categories
+            evaluation.evaluate()
+            evaluation.accumulate()
+            evaluation.summarize()
+            numbers.append([float(value) for value in evaluation.stats])
+    return numbers

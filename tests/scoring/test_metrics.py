@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.scoring.metrics import ALPHA_FIELDS, FIELDS, class_averaged, curves, over_sequences, pooled, scalars
+from stages.scoring.metrics import (
+    ALPHA_FIELDS,
+    FIELDS,
+    class_averaged,
+    curves,
+    detection_weighted,
+    over_sequences,
+    pooled,
+    scalars,
+)
 from stages.scoring.metrics import score_sequence as score
 from stages.sequences.annotations import DISTRACTOR, DROP, REGION
 from stages.sequences.tracks import Tracks
@@ -107,6 +116,81 @@ def test_the_average_is_the_mean_of_classes_and_the_pool_is_not():
     assert scalars(classes["car"])["MOTA"] == 0.25
     assert scalars(class_averaged(classes))["MOTA"] == (1 + 0.25) / 2
     assert scalars(pooled(classes))["MOTA"] == pytest.approx(len(found) / len(rows), abs=1e-6)
+
+
+def uneven():
+    """Persons all found, by an id that breaks; one car in four found."""
+    gt, roles = scene()
+    persons, cars = np.flatnonzero(roles == PERSON), np.flatnonzero(roles == CAR)
+    rows = np.concatenate([persons, cars])
+    found = np.concatenate([persons, cars[: len(cars) // 4]])
+    tracks = gt[found].copy()
+    tracks[(tracks[:, 0] > LENGTH / 2), 1] += 100
+    return gt[rows], roles[rows], as_tracks(tracks, roles[found])
+
+
+def test_the_pool_is_what_one_class_would_score_with_matches_kept_within_classes():
+    gt, roles, tracks = uneven()
+    classes = score(gt, roles, tracks, LENGTH, CLASSES, "")
+    # Cars as persons 10,000 pixels off: matched to one another alone.
+    gt, boxes = gt.copy(), tracks.boxes.copy()
+    gt[roles == CAR, 2] += 10_000
+    boxes[tracks.classes == CAR, 0] += 10_000
+    one = Tracks(tracks.frames, tracks.ids, boxes, np.zeros_like(tracks.classes))
+    together = score(gt, np.zeros_like(roles), one, LENGTH, ("any",), "")["any"]
+    assert scalars(pooled(classes)) == pytest.approx(scalars(together), abs=1e-6)
+
+
+def test_weighted_by_boxes_each_class_keeps_its_own_score():
+    classes = score(*uneven(), LENGTH, CLASSES, "")
+    person, car = scalars(classes["person"]), scalars(classes["car"])
+    share = person["GT_Dets"] / (person["GT_Dets"] + car["GT_Dets"])
+    assert share != 0.5
+    values, both = scalars(detection_weighted(classes)), scalars(pooled(classes))
+    for field in ("HOTA", "AssA", "MOTA", "IDF1", "MOTP", "CLR_Pr"):
+        assert values[field] == pytest.approx(share * person[field] + (1 - share) * car[field], abs=2e-6)
+    assert (values["TP"], values["IDSW"]) == (both["TP"], both["IDSW"])
+    assert values["MOTA"] == both["MOTA"]  # all that is counted per annotated box is the pool's
+    assert abs(values["HOTA"] - both["HOTA"]) > 0.01
+
+
+def test_an_absent_class_counts_as_nothing_where_the_protocol_says_so():
+    gt, roles, _ = uneven()
+    persons = roles == PERSON
+    perfect = as_tracks(np.concatenate([gt[persons], gt[:1]]), np.repeat([PERSON, CAR], [persons.sum(), 1]))
+    classes = score(gt[persons], roles[persons], perfect, LENGTH, CLASSES, "")
+    values = scalars(class_averaged(classes, absent_is_zero=True))
+    assert {values[field] for field in ("HOTA", "LocA", "MOTA", "IDF1", "MTR")} == {0.5}
+    assert values["FP"] == 1
+    assert scalars(class_averaged(classes))["HOTA"] == scalars(detection_weighted(classes))["HOTA"] == 1
+    assert class_averaged({"car": classes["car"]}, absent_is_zero=True) is None
+    assert detection_weighted({"car": classes["car"]}) is None
+
+
+def pieces(gt_ids, track_ids):
+    """Two objects far apart, five frames each with a gap between; the ids of each piece, and of its track."""
+    rows = [
+        (frame, identity, 500 * place, 0, 20, 20, 1, 1, 1)
+        for ids in (gt_ids, track_ids)
+        for place, (identity, first) in enumerate(zip(ids, (1, 11), strict=True))
+        for frame in range(first, first + 5)
+    ]
+    gt, tracks = np.array(rows[:10], float), np.array(rows[10:], float)
+    return scalars(score(gt, np.zeros(10, int), as_tracks(tracks, np.zeros(10)), LENGTH, CLASSES, "")["person"])
+
+
+@pytest.mark.parametrize(
+    ("gt_ids", "track_ids", "switches"),
+    [
+        ((1, 2), (7, 7), 0),  # a track's id used again for another object: no switch, but half of it is wrong
+        ((1, 1), (7, 8), 1),  # an object comes back under its id, and its track under another
+    ],
+)
+def test_an_id_used_again_after_a_gap_is_one_identity(gt_ids, track_ids, switches):
+    values = pieces(gt_ids, track_ids)
+    assert (values["TP"], values["FP"], values["FN"], values["IDSW"]) == (10, 0, 0, switches)
+    assert (values["IDF1"], values["AssA"], values["DetA"]) == (0.5, 0.5, 1)
+    assert values["HOTA"] == pytest.approx(np.sqrt(0.5), abs=1e-6)
 
 
 def test_sequences_are_summed_not_averaged():

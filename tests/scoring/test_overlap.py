@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stages.scoring.overlap import iou, share_inside
+from stages.scoring.overlap import iou, pixels_inside, share_inside
 
 BOX = [10.0, 20.0, 40.0, 20.0]
 
@@ -38,3 +38,22 @@ def test_share_inside_takes_the_largest_region_not_the_smallest_box():
     regions = np.array([[0.0, 0.0, 20.0, 100.0], [0.0, 0.0, 40.0, 100.0]])
     assert share_inside(boxes, regions).tolist() == [0.75, 0.0]
     assert share_inside(boxes, np.zeros((0, 4))).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("box", "regions", "share"),
+    [
+        ([1, 1, 4, 4], [], 0),
+        ([1, 1, 4, 4], [[1, 1, 4, 4]], 1),  # the region holds columns 1 to 5, the box 2 to 5
+        ([1, 1, 4, 4], [[1, 1, 1, 4]], 1 / 4),
+        ([1, 1, 4, 4], [[1, 1, 1, 4], [1, 1, 2, 4], [1, 4, 4, 4]], (4 * 2 + 2 * 2) / 16),  # a union, not a sum
+        ([1.4, 0.5, 4.4, 3.5], [[1, 1, 1, 4]], 1 / 4),  # halves go up
+        ([-30, -2, 4, 4], [[1, 1, 1, 4]], 1 / 4),  # in front of the frame is at its edge
+        ([8, 1, 4, 4], [[1, 1, 90, 90]], 2 / 4),  # two of its columns are behind the frame, which is 10 wide
+        ([50, 1, 4, 4], [[1, 1, 90, 90]], 0),
+        ([1, 1, 4, 4], [[50, 50, 4, 4]], 0),
+    ],
+)
+def test_pixels_inside_regions(box, regions, share):
+    found = pixels_inside(np.array([box], float), np.array(regions, float).reshape(-1, 4), (10, 10))
+    assert found.tolist() == [share]
