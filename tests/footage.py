@@ -30,12 +30,12 @@ def gt_text(frames: int) -> str:
     return "".join(f"{n},1,{5 + n},10,8,16,1,1,1\n{n},2,40,20,10,6,1,3,0.5\n" for n in range(1, frames + 1))
 
 
-def write_sequence(folder: Path, name: str = "", frames: int = 6, length: int | None = None) -> Path:
-    """Write a sequence into ``folder``; returns it."""
+def write_sequence(folder: Path, name: str = "", frames: int = 6, length: int | None = None, first: int = 1) -> Path:
+    """Write a sequence into ``folder``, whose first picture is number ``first``; returns it."""
     for part in ("img1", "gt"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for frame in range(1, frames + 1):
-        (folder / f"img1/{frame:06d}.jpg").write_bytes(picture(frame))
+        (folder / f"img1/{frame:06d}.jpg").write_bytes(picture(frame + first - 1))
     (folder / "gt/gt.txt").write_text(gt_text(frames))
     (folder / "seqinfo.ini").write_text(
         f"[Sequence]\nname={name or folder.name}\nimDir=img1\nframeRate={FPS}\nseqLength={length or frames}\n"

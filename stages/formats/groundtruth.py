@@ -105,7 +105,7 @@ def find_faults(incoming: Incoming, gt: np.ndarray, meaning: Meaning, size: tupl
         yield from _broken(kind, bad & good, what, remedy)
         good &= ~bad
     there = gt[:, FRAME] <= length
-    if not there.any() and length > 1:
+    if not there.any() and length > 1 and incoming.annotated:
         yield Fault("empty", _NONE, lambda _: f"holds no boxes in frames 1 to {length}", "fetch the sequence again")
     good &= there
     for number in np.unique(gt[good, CLASS]).astype(int):

@@ -45,7 +45,8 @@ class Incoming:
     ``gt`` is (N, 9) as `annotations.parse_gt` has it: frames count from 1 in the order of ``frames``, classes are the
     keys of `Listing.labels`. ``at`` gives a row's place for a message (file and line, or file and key); ``gt_file``
     is the file that they stand in. ``normalised``: boxes are in shares of the frame's width and height, not in pixels.
-    A sequence of one frame may show no box: that is what a still image of an empty street is for.
+    A sequence of one frame may show no box: that is what a still image of an empty street is for. One that is not
+    ``annotated``, of a benchmark whose makers keep its ground truth, has no rows and can only be tested.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Incoming:
     gt_file: str
     claims: tuple[Claim, ...] = ()
     normalised: bool = False
+    annotated: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """MOTChallenge sequences as they come, read from a folder or a ZIP and checked.
 
 A sequence is a folder with `gt/gt.txt`, frames in `img1/` (or where seqinfo.ini says, or one video file) and
-`seqinfo.ini`. Lengths and sizes that seqinfo.ini has wrong are corrected with a warning.
+`seqinfo.ini`. Lengths and sizes that seqinfo.ini has wrong are corrected with a warning. Benchmarks keep the ground
+truth of their test sequences to themselves: under a folder `test`, a folder with seqinfo.ini alone is a sequence too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import configparser
 import re
 from functools import partial
 from pathlib import PurePosixPath
+
+import numpy as np
 
 from stages.errors import InputError
 from stages.formats.frames import open_frames
@@ -22,6 +25,7 @@ from stages.transport.tree import Tree, join
 # MOT17 holds every sequence three times, once for each detector whose boxes come with it.
 _DETECTOR = re.compile("-(DPM|FRCNN|SDP)$")
 GT = "gt/gt.txt"  # a folder that holds this file is a sequence
+SEQINFO = "seqinfo.ini"
 
 
 def find(tree: Tree, source: MotChallengeSource) -> Listing:
@@ -30,7 +34,7 @@ def find(tree: Tree, source: MotChallengeSource) -> Listing:
     A sequence is called as its seqinfo.ini says, else as its folder.
     """
     entries: dict[str, Entry] = {}
-    tree.fetch(join(folder, "seqinfo.ini") for folder in _folders(tree))
+    tree.fetch(join(folder, SEQINFO) for folder in _folders(tree))
     for folder in _folders(tree):
         name = _seqinfo(tree, folder).get("name", "").strip() or PurePosixPath(folder or tree.shown).stem
         group = _DETECTOR.sub("", name)
@@ -42,38 +46,42 @@ def find(tree: Tree, source: MotChallengeSource) -> Listing:
 
 
 def _folders(tree: Tree) -> list[str]:
-    """The folders that hold `gt/gt.txt`, at any depth, sorted."""
-    found = [path.removesuffix(GT).rstrip("/") for path in tree.files() if path == GT or path.endswith(f"/{GT}")]
-    return sorted(found)
+    """The folders that hold `gt/gt.txt`, or seqinfo.ini alone under a folder `test`; at any depth, sorted."""
+    annotated, described = (
+        {path.removesuffix(file).rstrip("/") for path in tree.files() if path == file or path.endswith(f"/{file}")}
+        for file in (GT, SEQINFO)
+    )
+    return sorted(annotated | {folder for folder in described - annotated if own_split(tree, folder) == "test"})
 
 
 def _read(tree: Tree, name: str, folder: str, source: MotChallengeSource) -> Incoming:
     """Read the annotations of the sequence in ``folder``."""
     seqinfo = _seqinfo(tree, folder)
-    where = tree.where(join(folder, "seqinfo.ini"))
+    where = tree.where(join(folder, SEQINFO))
     image_folder = seqinfo.get("imDir", "img1").strip("/") or "img1"
     if not is_safe(image_folder):
         raise InputError(where, f"imDir leads out of the sequence: {image_folder!r}", "correct imDir")
-    gt_file = tree.where(join(folder, GT))
-    text = text_of(tree, join(folder, GT))
+    gt_file, annotated = tree.where(join(folder, GT)), "gt.txt" in tree.names(join(folder, "gt"))
+    text = text_of(tree, join(folder, GT)) if annotated else ""
     lines = [number for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     facts = {"seqLength": "count", "imWidth": "width", "imHeight": "height"}
     return Incoming(
         name=name,
         fps=source.fps or _frame_rate(seqinfo, where),
         frames=open_frames(tree, folder, image_folder),
-        gt=parse_gt(text, gt_file),
+        gt=parse_gt(text, gt_file) if annotated else np.empty((0, 9)),
         at=lambda row: f"{gt_file}:{lines[row]}",
         gt_file=gt_file,
         claims=tuple(Claim(where, key, seqinfo[key], fact) for key, fact in facts.items() if key in seqinfo),
+        annotated=annotated,
     )
 
 
 def _seqinfo(tree: Tree, folder: str) -> configparser.SectionProxy | dict[str, str]:
     """The section of seqinfo.ini, empty where there is no such file."""
-    if "seqinfo.ini" not in tree.names(folder):
+    if SEQINFO not in tree.names(folder):
         return {}
-    path = join(folder, "seqinfo.ini")
+    path = join(folder, SEQINFO)
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(text_of(tree, path))

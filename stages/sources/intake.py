@@ -96,9 +96,12 @@ def taken_frames(incoming: Incoming, piece: Piece, meaning: Meaning) -> range:
 
 
 def taken_rows(incoming: Incoming, gt: np.ndarray, piece: Piece, numbers: range) -> np.ndarray:
-    """A copy of the rows of ``gt`` in the frames ``numbers``; raises `InputError` where there are none."""
+    """A copy of the rows of ``gt`` in the frames ``numbers``; raises `InputError` where there have to be some."""
+    if not incoming.annotated and piece.split != "test":
+        what = f"no ground truth, and {piece.sequence} is in the split `{piece.split}`"
+        raise InputError(incoming.gt_file, what, "put it into `test`, or leave it out (take.sequences)")
     rows = gt[np.isin(gt[:, FRAME], numbers)].copy()
-    if not len(rows) and incoming.frames.count > 1:
+    if not len(rows) and incoming.frames.count > 1 and incoming.annotated:
         what = f"no boxes in frames {numbers[0]} to {numbers[-1]} of {piece.sequence}"
         raise InputError(incoming.gt_file, what, "take more frames, other frames, or not this sequence")
     return rows

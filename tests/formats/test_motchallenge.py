@@ -59,6 +59,17 @@ def test_one_sequence_and_several_at_any_depth(tmp_path: Path, packed: bool):
     assert found.gt.shape == (12, 9)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_test_sequence_may_come_without_ground_truth(tmp_path: Path, packed: bool):
+    for name in ("test/walk", "train/run"):
+        shutil.rmtree(write_sequence(tmp_path / "in" / name) / "gt")
+    path = pack(tmp_path / "in", tmp_path / "in.zip") if packed else tmp_path / "in"
+    [(name, entry)] = find_sequences(tree_at(path), meaning().source).entries.items()
+    found = entry.read()
+    assert (name, entry.split, found.annotated, found.frames.count) == ("walk", "test", False, 6)
+    assert check(found).shape == (0, 9)
+
+
 @pytest.mark.parametrize(("archive", "folder"), [("val.zip", ""), ("DanceTrack.zip", "val1/"), ("train2.zip", "val/")])
 def test_own_split_is_that_of_the_folder_or_else_of_the_archive(tmp_path: Path, archive: str, folder: str):
     write_sequence(tmp_path / f"in/{folder}dancetrack0004")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,24 @@ def test_sequences_that_are_not_taken_may_be_broken(project: Project):
     (project.folder / "in/wreck/gt/gt.txt").write_text("")
     build(project, take={"sequences": ["walk"]})
     assert len(project.index()) == 2
+
+
+def _hide(project: Project) -> None:
+    """Add a sequence to the folder `test` whose ground truth its makers keep."""
+    shutil.rmtree(write_sequence(project.folder / "in/test/secret", frames=4, first=101) / "gt")
+
+
+def test_a_test_sequence_may_come_without_ground_truth(project: Project):
+    _hide(project)
+    build(project, splits={"train": ["walk"], "test": ["secret"]})
+    assert project.index()[1:] == ["secret,test,4,10.0,64,48,0,0", "walk,train,20,10.0,64,48,40,2"]
+    assert Sequence("data/sources/footage/secret.zip").gt().shape == (0, 9)
+
+
+def test_what_has_no_ground_truth_trains_nothing(project: Project):
+    _hide(project)
+    with pytest.raises(InputError, match=r"secret/gt/gt\.txt: no ground truth, and secret is in the split `val`"):
+        build(project, splits={"train": ["walk"], "val": ["secret"]})
 
 
 @pytest.mark.parametrize(
