@@ -1,21 +1,22 @@
 """The stage `detect@CHECKPOINT`: what a checkpoint finds in the test sequences of every source.
 
-Reads models/CHECKPOINT/ and data/sources/; writes data/detections/CHECKPOINT/SOURCE/NAME.parquet.
-Run as `python -m stages.detect CHECKPOINT`.
+Reads models/CHECKPOINT/ and data/sources/; writes data/detections/CHECKPOINT/SOURCE/NAME.parquet. Runs where
+`evaluation.engine` says, see stages/fanout. Run as `python -m stages.detect CHECKPOINT`.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from itertools import islice
 
-import torch
+import numpy as np
 
 from stages.detectors.card import MODELS
-from stages.detectors.checkpoint import load_detector
-from stages.detectors.recording import ClassMap, detect_sequence
+from stages.detectors.recording import Detecting, pieces
 from stages.errors import run_stage
+from stages.fanout import Engine, fan_out
 from stages.files import replacing
-from stages.params import load_params
+from stages.params import Params, load_params
 from stages.sequences.detections import DETECTIONS, write_detections
 from stages.sequences.index import open_sequence, require_whole_split, test_sequences, test_sources
 
@@ -23,17 +24,23 @@ from stages.sequences.index import open_sequence, require_whole_split, test_sequ
 def main(checkpoint: str) -> None:
     """Run one checkpoint over all test sequences."""
     params = load_params()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    detector, card = load_detector(MODELS / checkpoint, device)
-    class_map = ClassMap(card.architecture.classes, params.classes, f"models/{checkpoint}")
     for source in test_sources(params):
         require_whole_split(source, "test")
     with replacing(DETECTIONS / checkpoint) as partial:
-        for source, name in test_sequences(params):
-            sequence = open_sequence(source, name)
-            table = detect_sequence(detector, sequence, params.evaluation.detection, card.image_size, class_map)
+        for source, name, table in _tables(params, checkpoint):
             write_detections(partial / source / f"{name}.parquet", table)
+
+
+def _tables(params: Params, checkpoint: str) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Source, name and detections of every test sequence."""
+    settings = params.evaluation.detection
+    cut = [(s, name, pieces(s, open_sequence(s, name), settings.batch)) for s, name in test_sequences(params)]
+    jobs = [piece for _, _, parts in cut for piece in parts]
+    detecting = Detecting(MODELS / checkpoint, params.classes, settings)
+    engine = Engine.of(params.evaluation, network=True)
+    found = fan_out(detecting, jobs, engine, names=[str(job) for job in jobs], label=f"detect {checkpoint}")
+    for source, name, parts in cut:
+        yield source, name, np.concatenate(list(islice(found, len(parts))))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""`python -m stages.track CHECKPOINT TRACKER`: link the test sequences' detections into tracks.
+"""`python -m stages.track CHECKPOINT TRACKER`: link the test sequences' boxes into tracks.
 
-Reads data/sources/SOURCE/ and data/detections/CHECKPOINT/SOURCE/NAME.parquet; writes data/tracks/CHECKPOINT/TRACKER/
-with SOURCE/NAME.txt for every test sequence and tracker.json, which names every option that was in effect.
+Reads data/sources/SOURCE/, the boxes that `evaluation.boxes` says (data/detections/CHECKPOINT/SOURCE/NAME.parquet, or
+the ground truth's) and what the tracker uses of data/features/CHECKPOINT/. Writes data/tracks/CHECKPOINT/TRACKER/ with
+SOURCE/NAME.txt for every test sequence; SOURCE.post/NAME.txt, post-processed, where the tracker asks for that; and
+tracker.json, which names every option that was in effect. Runs where `evaluation.engine` says, see stages/fanout.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from stages.errors import choose, run_stage
+from stages.fanout import Engine, fan_out
 from stages.files import replacing, write_json, write_text
 from stages.params import Params, load_params
-from stages.sequences.detections import DETECTIONS, read_detections
 from stages.sequences.index import open_sequence, test_sequences
 from stages.sequences.tracks import TRACKS, format_tracks
+from stages.tracking.stored import Tracking
 
 
 def main(checkpoint: str, tracker: str) -> None:
@@ -21,27 +24,24 @@ def main(checkpoint: str, tracker: str) -> None:
     params = load_params()
     choose(params.trackers, tracker, "tracker")
     with replacing(TRACKS / checkpoint / tracker) as folder:
-        write_tracks(params, tracker, DETECTIONS / checkpoint, folder)
+        write_tracks(params, checkpoint, tracker, folder)
 
 
-def write_tracks(params: Params, name: str, detections: Path, folder: Path) -> None:
+def write_tracks(params: Params, checkpoint: str, name: str, folder: Path) -> None:
     """Track every test sequence of every source with tracker ``name`` into ``folder``."""
     from stages.tracking.options import describe
-    from stages.tracking.sequence import track_sequences
 
-    names = test_sequences(params)
-    sequences = [open_sequence(source, sequence) for source, sequence in names]
-    tables = [
-        read_detections(
-            detections / source / f"{sequence.path.stem}.parquet", sequence.info.length, len(params.classes)
-        )
-        for (source, _), sequence in zip(names, sequences, strict=True)
-    ]
-    jobs = list(zip(sequences, tables, strict=True))
-    tracked = track_sequences(jobs, params.trackers[name], len(params.classes))
-    for (source, sequence), tracks in zip(names, tracked, strict=True):
+    jobs = test_sequences(params)
+    engine = Engine.of(params.evaluation, network=False)
+    names = ["/".join(job) for job in jobs]
+    tracking = Tracking(params, checkpoint, name)
+    results = fan_out(tracking, jobs, engine, names=names, label=f"track {checkpoint} {name}")
+    for (source, sequence), (tracks, processed) in zip(jobs, results, strict=True):
         write_text(folder / source / f"{sequence}.txt", format_tracks(tracks))
-    write_json(folder / "tracker.json", describe(params.trackers[name], {each.info.fps for each in sequences}))
+        if processed is not None:
+            write_text(folder / f"{source}.post" / f"{sequence}.txt", format_tracks(processed))
+    rates = {open_sequence(*job).info.fps for job in jobs}
+    write_json(folder / "tracker.json", describe(params.trackers[name], rates))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,11 @@ SMALL = {
     "curriculum": {"stage1": {"after": "pretrained"}, "stage2": {"after": "stage1"}},
     "stage1": _stage("street"),
     "stage2": _stage("air", replay=0.25),
-    "evaluation": {"checkpoints": ["stage1", "stage2"], "boxes": "detections", "detection": {"min_score": 0.001, "max_objects": 20}},
+    "evaluation": {
+        "checkpoints": ["stage1", "stage2"],
+        "boxes": "detections",
+        "detection": {"min_score": 0.001, "max_objects": 20},
+    },
     "reid": {},
     "protocols": {},
     "gates": {},

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from pydantic import TypeAdapter
 
+from stages.params.trackers import Tracker
 from stages.sequences.archive import Sequence, SequenceInfo, write_archive
+from stages.tracking.inputs import TrackingInput
+
+ALL = ("bytetrack", "ocsort", "botsort", "strongsort", "deepocsort", "hybridsort", "boosttrack", "occluboost", "sfsort")
+BY_APPEARANCE = ("botsort", "strongsort", "deepocsort", "hybridsort", "boosttrack", "occluboost")
 
 Box = tuple[float, float, float, float, float, int]  # left, top, width, height, score, class
 
@@ -49,3 +55,42 @@ def busy(length: int, seed: int = 0) -> np.ndarray:
                 yield left, top, 22 + rng.normal(0, 1), 44 + rng.normal(0, 2), score, index % 2
 
     return detections(length, boxes)
+
+
+def looks(table: np.ndarray, size: int = 32) -> np.ndarray:
+    """Embeddings (N, size) of made-up detections: each class has a look, each row a little of its own."""
+    rng = np.random.default_rng(0)
+    common, own = rng.normal(size=(int(table[:, 6].max(initial=0)) + 1, size)), rng.normal(size=(len(table), size))
+    found = common[table[:, 6].astype(int)] + 0.4 * own
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def make(kind: str, **options: object) -> Tracker:
+    """A tracker from params, by appearance where it can be so unless ``reid=None``."""
+    reid = {"reid": "looks"} if kind in BY_APPEARANCE else {}
+    return TypeAdapter(Tracker).validate_python({"type": kind, **reid, **options})
+
+
+def arrays(
+    table: np.ndarray,
+    embeddings: np.ndarray | None = None,
+    warps: np.ndarray | None = None,
+    *,
+    fps: float = 10,
+    length: int = 60,
+    size: tuple[int, int] = (320, 192),
+) -> TrackingInput:
+    """What a tracker is given of a sequence; a camera that stands, if no ``warps`` are given."""
+    warps = np.tile(np.eye(2, 3), (length, 1, 1)) if warps is None else warps
+    return TrackingInput(fps, *size, length, table, embeddings, warps)
+
+
+def given(
+    sequence: Sequence,
+    table: np.ndarray,
+    embeddings: np.ndarray | None = None,
+    warps: np.ndarray | None = None,
+) -> TrackingInput:
+    """The same for a sequence that there is."""
+    info = sequence.info
+    return arrays(table, embeddings, warps, fps=info.fps, length=info.length, size=(info.width, info.height))

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Names
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from stages.detectors.base import Detector
+from stages.detectors.checkpoint import load_detector
 from stages.detectors.frames import detect
 from stages.errors import InputError
 from stages.params.model import Detection
 from stages.sequences.archive import Sequence
+from stages.sequences.index import open_sequence
+
+_BATCHES = 16  # of a piece
 
 
 class ClassMap:
@@ -31,12 +39,21 @@ class ClassMap:
 
 
 def detect_sequence(
-    detector: Detector, sequence: Sequence, settings: Detection, image_size: int, class_map: ClassMap
+    detector: Detector,
+    sequence: Sequence,
+    settings: Detection,
+    image_size: int,
+    class_map: ClassMap,
+    numbers: range | None = None,
 ) -> np.ndarray:
-    """All detections of a sequence, (N, 7): frame (from 1), x1, y1, x2, y2 in pixels, score, class."""
+    """Detections in the frames ``numbers`` of a sequence, all if not given.
+
+    (N, 7): frame (from 1), x1, y1, x2, y2 in pixels, score, class.
+    """
+    numbers = range(1, sequence.info.length + 1) if numbers is None else numbers
     found = detect(
         detector,
-        (sequence.frame(frame) for frame in range(1, sequence.info.length + 1)),
+        (sequence.frame(frame) for frame in numbers),
         image_size=settings.image_size or image_size,
         batch=settings.batch,
         min_score=settings.min_score,
@@ -44,5 +61,51 @@ def detect_sequence(
         max_objects=settings.max_objects,
     )
     rows = [class_map(rows) for rows in found]
-    frames = np.repeat(np.arange(1, len(rows) + 1), [len(each) for each in rows])
+    frames = np.repeat(np.array(numbers), [len(each) for each in rows])
     return np.column_stack([frames, np.concatenate(rows)]) if rows else np.zeros((0, 7))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames ``first`` to ``last`` of a sequence: what is detected in at a time."""
+
+    source: str
+    sequence: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.sequence}, frames {self.first} to {self.last}"
+
+
+def pieces(source: str, sequence: Sequence, batch: int) -> list[Piece]:
+    """A sequence in pieces of whole batches, so that they hold the same frames as in one go."""
+    length, step = sequence.info.length, batch * _BATCHES
+    name = sequence.path.stem
+    return [Piece(source, name, first, min(first + step - 1, length)) for first in range(1, length + 1, step)]
+
+
+class Detecting:
+    """Runs the checkpoint in ``folder`` over pieces of sequences, on a GPU if there is one. Pickles without weights."""
+
+    def __init__(self, folder: Path, classes: tuple[str, ...], settings: Detection):
+        self._folder, self._classes, self._settings = folder, classes, settings
+        self._loaded: tuple[Detector, int, ClassMap] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loaded": None}
+
+    def load(self) -> None:
+        """Load the checkpoint; raises `InputError` where it is damaged, or has none of the pipeline's classes."""
+        if self._loaded is None:
+            detector, card = load_detector(self._folder, "cuda" if torch.cuda.is_available() else "cpu")
+            class_map = ClassMap(card.architecture.classes, self._classes, str(self._folder))
+            self._loaded = detector, card.image_size, class_map
+
+    def __call__(self, piece: Piece) -> np.ndarray:
+        """What is found in a piece, see `detect_sequence`."""
+        self.load()
+        detector, image_size, class_map = self._loaded
+        sequence = open_sequence(piece.source, piece.sequence)
+        numbers = range(piece.first, piece.last + 1)
+        return detect_sequence(detector, sequence, self._settings, image_size, class_map, numbers)

@@ -160,7 +160,7 @@ def _draw_histogram(axes: Axes, histogram: Histogram, lines: list[Line]) -> None
             axes.stairs(share, edges, color=line.tint, linestyle=line.style, linewidth=1.6)
             if len(lines) <= _MOST_FILLED:
                 axes.stairs(share, edges, color=line.tint, fill=True, alpha=0.10)
-    axes.set_ylim(0, 1.12 * top)
+    axes.set_ylim(0, 1.12 * top or 1.0)  # without boxes nothing is drawn
     axes.set_xlim(edges[0], edges[-1])
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))

@@ -6,9 +6,13 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from stages.params.gate_rules import gate_findings
 from stages.params.model import PRETRAINED, Params
+from stages.params.protocol_rules import protocol_findings
+from stages.params.reid_rules import reid_findings
 from stages.params.sources import ROLES, FileSource, WorldSource
 from stages.params.stage import Mixture
+from stages.params.tracking_rules import tracker_findings
 
 Finding = tuple[tuple, str, str]
 
@@ -29,6 +33,10 @@ def contradictions(params: Params) -> Iterator[Finding]:
         yield from _mixture(params, name)
         yield from _schedule(params, name)
     yield from _evaluation(params)
+    yield from reid_findings(params)
+    yield from tracker_findings(params)
+    yield from protocol_findings(params)
+    yield from gate_findings(params)
 
 
 def _classes(params: Params) -> Iterator[Finding]:
@@ -44,6 +52,8 @@ def _classes(params: Params) -> Iterator[Finding]:
 def _addresses(params: Params) -> Iterator[Finding]:
     """No secret stands in params.yaml: git keeps that file, and dvc.lock its values."""
     addresses = {("weights", "path"): params.weights.path, ("logging", "mlflow"): params.logging.mlflow or ""}
+    for name, reid in params.reid.items():
+        addresses |= {("reid", name, "path"): reid.path or "", ("reid", name, "endpoint_url"): reid.endpoint_url or ""}
     for name, source in params.sources.items():
         if isinstance(source, FileSource):
             one = isinstance(source.path, str)
@@ -121,8 +131,6 @@ def _curriculum(params: Params) -> Iterator[Finding]:
         place = ("curriculum", name, "after")
         if name == PRETRAINED:
             yield ("curriculum", name), f"`{PRETRAINED}` is what a curriculum starts from", "choose another name"
-        elif name == "forgetting":
-            yield ("curriculum", name), "the name is taken in metrics/curriculum.json", "choose another name"
         elif entry.after == name:
             yield place, "a stage cannot come after itself", f"name another stage, or `{PRETRAINED}`"
         elif entry.after != PRETRAINED and entry.after not in params.curriculum:
@@ -217,5 +225,8 @@ def _evaluation(params: Params) -> Iterator[Finding]:
             yield place, f"no checkpoint `{name}`", f"checkpoints are {', '.join(known)}"
         if name in checkpoints[:index]:
             yield place, f"checkpoint `{name}` stands twice", "delete one"
+    if params.evaluation.engine == "local" and (params.evaluation.address or params.evaluation.gpus):
+        key = "address" if params.evaluation.address else "gpus"
+        yield ("evaluation", key), "engine is `local`, which has none", "set `engine: ray`, or delete it"
     if "detections" in params.trackers:
         yield ("trackers", "detections"), "the name is taken by the detections' own scores", "choose another name"

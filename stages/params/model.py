@@ -91,10 +91,10 @@ class Params(Block):
     logging: Logging = Logging()
     curriculum: Annotated[dict[Name, CurriculumEntry], Field(min_length=1)]
     evaluation: Evaluation
-    reid: dict[Name, Reid] = {}
+    reid: dict[Name, Reid] = Field(default_factory=dict)
     trackers: Annotated[dict[Name, Tracker], Field(min_length=1)]
-    protocols: dict[Name, Protocol] = {}  # by source
-    gates: dict[Name, Gate] = {}  # by source
+    protocols: dict[Name, Protocol] = Field(default_factory=dict)  # by source
+    gates: dict[Name, Gate] = Field(default_factory=dict)  # by source
     stages: dict[Name, Stage]
 
     def lineage(self, stage: str) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""BoxMOT's trackers over stored detections: class by class, in seconds, by motion alone."""
+"""BoxMOT's trackers over stored detections, embeddings and camera motion: no frame, no network, times in seconds."""
