@@ -51,7 +51,7 @@ SMALL = {
     },
     "reid": {},
     "protocols": {},
-    "gates": {},
+    "gates": {"street": {"max_forgetting": 1.0, "fail": True}},
     "trackers": {"bytetrack": {"type": "bytetrack", "min_conf": 0.001, "track_thresh": 0.002}},
 }
 

@@ -30,12 +30,22 @@ def outputs(clone: Clone) -> dict[str, str]:
     return {path: md5 for path, md5 in found.items() if not path.startswith("metrics/runs/")}
 
 
+def _ran(printed: str) -> set[str]:
+    return {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+
+
 def test_everything_is_there(clone: Clone):
-    names = ["metrics/curriculum.json", "models/stage2/model.safetensors", "plots/forgetting.png"]
+    names = [
+        "metrics/curriculum.json",
+        "models/stage2/model.safetensors",
+        "plots/forgetting.png",
+        "plots/matrix.png",
+        "plots/gates.csv",
+    ]
     names += [f"plots/videos/{source}.mp4" for source in SMALL["sources"]]
     assert [name for name in names if not (clone.folder / name).is_file()] == []
     curriculum = json.loads((clone.folder / "metrics/curriculum.json").read_text())
-    assert set(curriculum) == {"stage1", "stage2", "forgetting"}
+    assert set(curriculum) == {"stage1", "stage2", "forgetting", "backward_transfer", "forward_transfer"}
     assert set(curriculum["stage2"]["street"]) == {"HOTA", "MOTA", "IDF1", "mAP"}
 
 
@@ -69,8 +79,7 @@ def test_a_third_stage_is_an_edit_of_params_alone(clone: Clone):
     params["stage3"] = params["stage1"] | {"lr": 1.0e-4}
     params["evaluation"]["checkpoints"] = [*params["evaluation"]["checkpoints"], "stage3"]
     clone.write_params(params)
-    printed = clone.dvc("repro")
-    ran = {line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")}
+    ran = _ran(clone.dvc("repro"))
     assert "finetune@stage3" in ran
     assert not ran & {"finetune@stage1", "finetune@stage2", "download@street", "detect@stage1"}
     card = json.loads((clone.folder / "models/stage3/card.json").read_text())
@@ -80,6 +89,34 @@ def test_a_third_stage_is_an_edit_of_params_alone(clone: Clone):
     assert "stage3" in json.loads((clone.folder / "metrics/curriculum.json").read_text())
     clone.git("checkout", "--quiet", ".")
     clone.git("clean", "--quiet", "--force", "-d", "metrics")
+    clone.dvc("checkout")
+
+
+def test_a_trackers_options_run_no_network(clone: Clone):
+    params = clone.params()
+    params["trackers"]["bytetrack"]["match_thresh"] = 0.7
+    clone.write_params(params)
+    again = {f"{stage}@{name}-bytetrack" for stage in ("track", "score") for name in ("stage1", "stage2")}
+    assert _ran(clone.dvc("repro")) - {"gate"} == {"check", "plot"} | again
+    params["trackers"]["bot"] = {"type": "botsort"}  # which asks how the camera moves, in all test sequences
+    clone.write_params(params)
+    ran = _ran(clone.dvc("repro", "track"))
+    assert {"features@stage1", "features@stage2", "track@stage2-bot"} <= ran
+    assert not {name for name in ran if name.startswith(("detect@", "finetune@", "reid"))}
+    for checkpoint in ("stage1", "stage2"):
+        shutil.rmtree(clone.folder / "data/tracks" / checkpoint / "bot")
+    clone.git("checkout", "--quiet", ".")
+    clone.dvc("checkout")
+
+
+def test_a_gate_that_is_not_kept_fails_the_run_last(clone: Clone):
+    params = clone.params()
+    params["gates"] = {"air": {"min_HOTA": 1.0, "fail": True}}
+    clone.write_params(params)
+    printed = clone.dvc("repro", status=255)
+    assert _ran(printed) == {"check", "gate"}
+    assert "gates.air.min_HOTA: the gate is not kept (" in printed
+    clone.git("checkout", "--quiet", ".")
     clone.dvc("checkout")
 
 
@@ -108,7 +145,7 @@ def test_plots_show_every_series(clone: Clone):
 
 def test_a_second_run_gives_the_same_bytes(clone: Clone, tmp_path: Path):
     again = clone_repository(tmp_path / "again")
-    again.dvc("repro", "plot", "explore")  # which stand on everything else
+    again.dvc("repro", "gate", "explore")  # which stand on everything else
     assert outputs(again) == outputs(clone)
 
 
