@@ -1,21 +1,21 @@
 """Holds the curriculum against its gates: ``python -m stages.gate``.
 
-Reads metrics/curriculum.json and `gates` in params.yaml; prints how every bound stands and writes plots/gates.csv.
-Where one with `fail: true` is not kept, it is an error that names the worst: the run fails, last of all, and the table
-stays in the workspace, though DVC does not keep it.
+Reads metrics/curriculum.json and `gates` in params.yaml; prints how every bound stands and writes metrics/gates.json.
+Where one with `fail: true` is not kept, it is an error that names the worst: the run fails, last of all, and the file
+says how all of them stand.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stages.curriculum.gates import GATE_COLUMNS, Bound, bounds
+from stages.curriculum.gates import Bound, bounds
 from stages.curriculum.results import SUMMARY, read_scores
 from stages.errors import InputError, run_stage
-from stages.files import write_table
+from stages.files import write_json
 from stages.params import Params, load_params, where
 
-TABLE = Path("plots/gates.csv")
+GATES = Path("metrics/gates.json")
 
 _REMEDIES = {
     "max_forgetting": "replay more of the source in the stages behind it, or loosen the gate",
@@ -28,7 +28,7 @@ def main() -> None:
     params, summary = load_params(), read_scores(SUMMARY)
     _require_scored(params, summary)
     checked = list(bounds(params, summary))
-    write_table(TABLE, GATE_COLUMNS, [bound.row for bound in checked])
+    write_json(GATES, [bound.row for bound in checked])
     for bound in checked:
         print(f"gate {bound.source}.{bound.name}: {bound.said}: {'kept' if bound.kept else 'NOT KEPT'}")
     broken = [bound for bound in checked if bound.fail and not bound.kept]

@@ -40,7 +40,7 @@ def test_everything_is_there(clone: Clone):
         "models/stage2/model.safetensors",
         "plots/forgetting.png",
         "plots/matrix.png",
-        "plots/gates.csv",
+        "metrics/gates.json",
     ]
     names += [f"plots/videos/{source}.mp4" for source in SMALL["sources"]]
     assert [name for name in names if not (clone.folder / name).is_file()] == []

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from stages.params import Params
 
-GATE_COLUMNS = ("source", "bound", "limit", "value", "checkpoint", "kept", "fail")
-
 
 @dataclass(frozen=True)
 class Bound:
@@ -41,9 +39,16 @@ class Bound:
 
     @property
     def row(self) -> dict[str, object]:
-        """The bound as a row of `GATE_COLUMNS`."""
-        values = (self.source, self.name, self.limit, self.value, self.checkpoint, self.kept, self.fail)
-        return dict(zip(GATE_COLUMNS, values, strict=True))
+        """What metrics/gates.json says of the bound."""
+        return {
+            "source": self.source,
+            "bound": self.name,
+            "limit": self.limit,
+            "value": self.value,
+            "checkpoint": self.checkpoint,
+            "kept": self.kept,
+            "fail": self.fail,
+        }
 
 
 def bounds(params: Params, summary: dict[str, dict]) -> Iterator[Bound]:
