@@ -39,6 +39,8 @@ class Rows:
         return self._take(np.flatnonzero(self.boxes[:, 5] == number))
 
     def _take(self, rows: np.ndarray) -> Rows:
+        if np.array_equal(rows, np.arange(len(self.frames))):
+            return self  # embeddings take long to copy
         embeddings = None if self.embeddings is None else self.embeddings[rows]
         return Rows(self.frames[rows], self.boxes[rows], embeddings)
 

@@ -88,6 +88,8 @@ def build_tracker(tracker: Tracker, fps: float, width: int, height: int) -> Base
         built._maybe_set_margins(width, height)
         # Its constructor cuts them to 1000 and 500 frames without a word.
         built.central_timeout, built.marginal_timeout = options["central_timeout"], options["marginal_timeout"]
+    if tracker.type == "hybridsort" and not built.longterm_reid_weight:
+        built.with_longterm_reid = False  # it would take the mean look of each track's bank, and add none of it
     return built
 
 

@@ -49,7 +49,7 @@ def _track(given: TrackingInput, tracker: Tracker, rows: Rows) -> np.ndarray:
     camera = CameraMotion(built) if tracker.camera_motion else None
     gap = gap_frames(tracker.max_gap, given.fps)
     bounds = np.searchsorted(rows.frames, np.arange(1, given.length + 2)).tolist()
-    found = [np.empty((0, 8))]
+    found, times = [np.empty((0, 8), np.float32)], [np.empty(0)]
     for frame in range(1, given.length + 1):
         start, end = bounds[frame - 1 : frame + 1]
         if camera:
@@ -61,8 +61,9 @@ def _track(given: TrackingInput, tracker: Tracker, rows: Rows) -> np.ndarray:
         tracks = built._track_detections(rows.boxes[start:end], None, embeddings)
         _forget(built, gap)
         if len(tracks):
-            found.append(_to_rows(np.full(len(tracks), frame), tracks))
-    return np.concatenate([*found, _filled_gaps(built)])
+            found.append(tracks)
+            times.append(np.full(len(tracks), frame))
+    return np.concatenate([_to_rows(np.concatenate(times), np.concatenate(found)), _filled_gaps(built)])
 
 
 def _forget(tracker: BaseTracker, gap: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import hypot, isfinite, sqrt
 from typing import Any
 
@@ -33,10 +34,37 @@ class Warp:
         """From (2, 3)."""
         return Warp(*np.asarray(matrix, np.float64).ravel().tolist())
 
-    @property
+    @cached_property
     def shifts_only(self) -> bool:
         """Whether the image neither turns nor grows: then no size, velocity or covariance changes."""
         return self.ax == self.by == 1 and self.bx == self.ay == 0
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """(3, 3), of homogeneous coordinates."""
+        return np.array([[self.ax, self.bx, self.tx], [self.ay, self.by, self.ty], [0.0, 0.0, 1.0]])
+
+    def turn(self, size: int, velocity: int) -> np.ndarray:
+        """(size, size), what the centre's coordinates become, and those of its velocity from ``velocity`` on."""
+        turn = np.zeros((size, size))
+        for first in (0, velocity):
+            turn[first, first : first + 2] = self.ax, self.bx
+            turn[first + 1, first : first + 2] = self.ay, self.by
+        return turn
+
+    @cached_property
+    def turn_of_boxes(self) -> np.ndarray:
+        """(8, 8), what x, y, width, height and their velocities become."""
+        turn = self.turn(8, 4)
+        for first in (2, 6):
+            turn[first, first : first + 2] = abs(self.ax), abs(self.bx)
+            turn[first + 1, first : first + 2] = abs(self.ay), abs(self.by)
+        return turn
+
+    @cached_property
+    def turn_of_centres(self) -> dict[int, np.ndarray]:
+        """The same of centres alone, by the number of entries of a state."""
+        return {7: self.turn(7, 4), 8: self.turn(8, 4), 9: self.turn(9, 5)}
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """A point moved."""
@@ -52,8 +80,11 @@ class Warp:
     def box(self, row: np.ndarray) -> tuple[float, float, float, float]:
         """x1, y1, x2, y2 of the upright box around the moved box that ``row`` begins with."""
         x1, y1, x2, y2 = row[:4].tolist()
-        x, y = self.point((x1 + x2) / 2, (y1 + y2) / 2)
-        width, height = self.size(x2 - x1, y2 - y1)
+        x, y, width, height = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+        if self.shifts_only:
+            x, y = x + self.tx, y + self.ty
+        else:
+            (x, y), (width, height) = self.point(x, y), self.size(width, height)
         return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
     def direction(self, yx: np.ndarray) -> np.ndarray | None:
@@ -69,12 +100,7 @@ def move_xywh(track: Any, warp: Warp) -> None:
     if warp.shifts_only:
         track.mean = _shifted(track.mean, warp)
         return
-    turn = np.zeros((8, 8))
-    for first in (0, 4):  # the box, then its velocity
-        turn[first, first : first + 2] = warp.ax, warp.bx
-        turn[first + 1, first : first + 2] = warp.ay, warp.by
-        turn[first + 2, first + 2 : first + 4] = abs(warp.ax), abs(warp.bx)
-        turn[first + 3, first + 2 : first + 4] = abs(warp.ay), abs(warp.by)
+    turn = warp.turn_of_boxes
     track.mean = turn @ track.mean
     track.mean[0] += warp.tx
     track.mean[1] += warp.ty
@@ -92,10 +118,8 @@ def move_xyah(track: Any, warp: Warp) -> None:
     # Derivatives of the new size by the old aspect ratio and height.
     wide_by = abs(warp.ax) * height, abs(warp.ax) * aspect + abs(warp.bx)
     high_by = abs(warp.ay) * height, abs(warp.ay) * aspect + abs(warp.by)
-    turn = np.zeros((8, 8))
+    turn = warp.turn_of_centres[8].copy()
     for first in (0, 4):
-        turn[first, first : first + 2] = warp.ax, warp.bx
-        turn[first + 1, first : first + 2] = warp.ay, warp.by
         turn[first + 2, first + 2 : first + 4] = [(w - ratio * h) / high for w, h in zip(wide_by, high_by, strict=True)]
         turn[first + 3, first + 2 : first + 4] = high_by
     velocity = turn[4:, 4:] @ track.mean[4:]
@@ -109,12 +133,21 @@ def _area_and_ratio(warp: Warp, area: float, ratio: float) -> tuple[float, float
     height = area / max(width, 1e-6)
     wide, high = warp.size(width, height)
     moved = wide / (high + 1e-6)  # as BoxMOT measures it
-    derivatives = []
-    for w, h in ((ratio / (2 * width), 1 / (2 * width)), (area / (2 * width), -(area**2) / (2 * width**3))):
-        dw, dh = abs(warp.ax) * w + abs(warp.bx) * h, abs(warp.ay) * w + abs(warp.by) * h
-        derivatives.append((high * dw + wide * dh, (dw - moved * dh) / (high + 1e-6)))
-    (area_by_area, ratio_by_area), (area_by_ratio, ratio_by_ratio) = derivatives
-    return wide * high, moved, (area_by_area, area_by_ratio, ratio_by_area, ratio_by_ratio)
+    across, along = ratio / (2 * width), area / (2 * width)  # the width's derivatives, by area and by ratio
+    upward, inward = 1 / (2 * width), -(area**2) / (2 * width**3)  # the height's
+    xx, xy, yx, yy = abs(warp.ax), abs(warp.bx), abs(warp.ay), abs(warp.by)
+    wide_by_area, high_by_area = xx * across + xy * upward, yx * across + yy * upward
+    wide_by_ratio, high_by_ratio = xx * along + xy * inward, yx * along + yy * inward
+    return (
+        wide * high,
+        moved,
+        (
+            high * wide_by_area + wide * high_by_area,
+            high * wide_by_ratio + wide * high_by_ratio,
+            (wide_by_area - moved * high_by_area) / (high + 1e-6),
+            (wide_by_ratio - moved * high_by_ratio) / (high + 1e-6),
+        ),
+    )
 
 
 def _xysr(state: np.ndarray, covariance: np.ndarray, warp: Warp) -> tuple[np.ndarray, np.ndarray]:
@@ -123,11 +156,8 @@ def _xysr(state: np.ndarray, covariance: np.ndarray, warp: Warp) -> tuple[np.nda
         return _shifted(state, warp), covariance
     x, y, area, ratio, vx, vy, grow = state.ravel().tolist()
     new_area, new_ratio, (aa, ar, ra, rr) = _area_and_ratio(warp, area, ratio)
-    turn = np.zeros((7, 7))
-    for first in (0, 4):
-        turn[first, first : first + 2] = warp.ax, warp.bx
-        turn[first + 1, first : first + 2] = warp.ay, warp.by
-    turn[2, 2:4], turn[3, 2:4], turn[6, 6] = (aa, ar), (ra, rr), aa
+    turn = warp.turn_of_centres[7].copy()
+    turn[2, 2], turn[2, 3], turn[3, 2], turn[3, 3], turn[6, 6] = aa, ar, ra, rr, aa
     speed = warp.ax * vx + warp.bx * vy, warp.ay * vx + warp.by * vy
     moved = np.array([*warp.point(x, y), new_area, new_ratio, *speed, aa * grow])
     return moved.reshape(state.shape), _spread(turn, covariance)
@@ -141,10 +171,7 @@ def _xyscr(state: np.ndarray, covariance: np.ndarray, warp: Warp) -> tuple[np.nd
     new_area, new_ratio, (aa, ar, ra, rr) = _area_and_ratio(warp, area, ratio)
     least = max(area, 1e-6)
     scale = new_area / least
-    turn = np.zeros((9, 9))
-    for first in (0, 5):
-        turn[first, first : first + 2] = warp.ax, warp.bx
-        turn[first + 1, first : first + 2] = warp.ay, warp.by
+    turn = warp.turn_of_centres[9].copy()
     turn[2, 2], turn[2, 4], turn[4, 2], turn[4, 4] = aa, ar, ra, rr
     turn[3, 3] = turn[8, 8] = 1
     turn[7, 7], turn[7, 2], turn[7, 4] = scale, grow * (aa - scale) / least, grow * ar / least
@@ -161,7 +188,7 @@ def _shifted(state: np.ndarray, warp: Warp) -> np.ndarray:
 
 
 def _spread(turn: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    moved = turn @ covariance @ turn.T
+    moved = np.dot(np.dot(turn, covariance), turn.T)
     return 0.5 * (moved + moved.T)
 
 
@@ -199,17 +226,17 @@ def _recent(track: Any) -> dict:
     """The observations that a later step may read: of the last delta_t frames, else the newest."""
     if not track.observations:
         return {}
-    newest = max(track.observations)
-    return {age: box for age, box in track.observations.items() if age > track.age - track.delta_t or age == newest}
+    newest, oldest = max(track.observations), track.age - track.delta_t
+    return {age: box for age, box in track.observations.items() if age > oldest or age == newest}
 
 
 def move_deepocsort(track: Any, warp: Warp) -> None:
     """Deep OC-SORT's track: filter, observations and direction."""
-    if track.last_observation[-1] >= 0:
-        track.last_observation[:4] = warp.box(track.last_observation)
-    track.observations = _recent(track)
-    for observation in track.observations.values():
+    track.observations = recent = _recent(track)
+    for observation in recent.values():
         observation[:4] = warp.box(observation)
+    if recent:  # the last observation is the newest of them
+        track.last_observation[:4] = recent[max(recent)][:4]
     if track.velocity is not None:
         turned = warp.direction(track.velocity)
         track.velocity = track.velocity if turned is None else turned
@@ -218,9 +245,10 @@ def move_deepocsort(track: Any, warp: Warp) -> None:
 
 def move_hybridsort(track: Any, warp: Warp) -> None:
     """HybridSORT's track: filter, observations and the directions of four corners."""
-    if track.last_observation[-1] >= 0:
-        track.last_observation = _moved_row(track.last_observation, warp)
-    track.observations = {age: _moved_row(box, warp) for age, box in _recent(track).items()}
+    recent = _recent(track)
+    track.observations = {age: _moved_row(box, warp) for age, box in recent.items()}
+    if recent:  # the last observation is the newest of them
+        track.last_observation = track.observations[max(recent)]
     for name in ("velocity_lt", "velocity_rt", "velocity_lb", "velocity_rb"):
         if getattr(track, name) is not None:
             turned = warp.direction(getattr(track, name))
@@ -229,15 +257,24 @@ def move_hybridsort(track: Any, warp: Warp) -> None:
 
 
 def _moved_row(row: np.ndarray, warp: Warp) -> np.ndarray:
-    moved = np.array(row, np.float64)
-    moved[:4] = warp.box(row)
-    return moved
+    return np.array([*warp.box(row), *row[4:].tolist()])
 
 
-# By the name of BoxMOT's class; BoostTrack and OccluBoost, which move a box's corners alone, have a cheap step already.
+def move_corners(track: Any, warp: Warp) -> None:
+    """BoostTrack's and OccluBoost's track: two corners of its box alone, as BoxMOT does."""
+    (x1, y1, x2, y2) = track.get_state()[0].tolist()
+    left, top, _ = (warp.matrix @ np.array([x1, y1, 1.0])).tolist()
+    right, bottom, _ = (warp.matrix @ np.array([x2, y2, 1.0])).tolist()
+    width, height = right - left, bottom - top
+    track.kf.x[:4] = left + width / 2, top + height / 2, height, width / height
+
+
+# By the name of BoxMOT's class.
 MOVERS: dict[str, Callable[[Any, Warp], None]] = {
     "BotSort": move_xywh,
     "StrongSort": move_xyah,
     "DeepOcSort": move_deepocsort,
     "HybridSort": move_hybridsort,
+    "BoostTrack": move_corners,
+    "OccluBoost": move_corners,
 }

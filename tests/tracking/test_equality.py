@@ -9,11 +9,12 @@ from boxmot.structures import Boxes, Detections
 from tracking_scenes import ALL, busy, given, looks, make, scene
 
 from stages.sequences.archive import Sequence
+from stages.tracking import lean
 from stages.tracking.camera import estimate_motion
 from stages.tracking.options import boxmot_options, load_defaults
 from stages.tracking.sequence import CLASS, FRAME, HEIGHT, ID, LEFT, SCORE, TOP, WIDTH, track_sequence
 
-LENGTH = 40
+LENGTH = 28
 # How far boxes may be from BoxMOT's, in pixels, where it warps states by numerical Jacobians; the others are bit-equal.
 NUMERICAL = {"botsort": 1e-3, "strongsort": 1e-3, "deepocsort": 1e-3, "hybridsort": 0.02}
 
@@ -33,6 +34,12 @@ def table() -> np.ndarray:
 @pytest.fixture(scope="module")
 def frames(street) -> list[np.ndarray]:
     return [street.frame(number) for number in range(1, LENGTH + 1)]
+
+
+@pytest.fixture(scope="module")
+def still() -> list[np.ndarray]:
+    """Frames in which the estimators find exactly no motion."""
+    return [np.zeros((192, 320, 3), np.uint8)] * LENGTH
 
 
 def boxmots_loop(kind: str, table: np.ndarray, frames: list[np.ndarray], embeddings: np.ndarray, **options):
@@ -84,9 +91,8 @@ def test_equals_boxmots_loop_with_its_own_camera_motion(kind, street, table, fra
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_equals_boxmots_loop_bit_for_bit_while_the_camera_stands(kind, street, frames):
+def test_equals_boxmots_loop_bit_for_bit_while_the_camera_stands(kind, street, still):
     table = busy(LENGTH)
-    still = [frames[0]] * LENGTH
     embeddings = looks(table)
     tracker = make(kind, per_class=False, max_gap=3.0)
     ours = track_sequence(given(street, table, embeddings), tracker, 2)
@@ -108,7 +114,7 @@ def test_a_tracker_to_a_class_equals_boxmots_on_that_class_alone(kind, street, t
 
 
 @pytest.mark.parametrize("kind", ["ocsort", "strongsort", "hybridsort", "boosttrack"])
-def test_equals_boxmots_loop_in_seconds(kind, street, table, frames, monkeypatch):
+def test_equals_boxmots_loop_in_seconds(kind, street, table, still, monkeypatch):
     from boxmot.trackers.base import BaseTracker
 
     update, seen = BaseTracker.update, []
@@ -120,8 +126,31 @@ def test_equals_boxmots_loop_in_seconds(kind, street, table, frames, monkeypatch
     monkeypatch.setattr(BaseTracker, "update", timed)
     embeddings, settings = looks(table), {"per_class": False, "max_gap": 3.0, "variable_dt": True}
     ours = track_sequence(given(street, table, embeddings), make(kind, **settings), 2)
-    theirs = boxmots_loop(kind, table, [frames[0]] * LENGTH, embeddings, **settings)
+    theirs = boxmots_loop(kind, table, still, embeddings, **settings)
     assert_same(ours, theirs, 0.0)
+
+
+# Options that lead through other parts of the kernels than the defaults do.
+ELSEWHERE = {
+    "bytetrack": {"asso_func": "giou"},
+    "ocsort": {"use_byte": True, "det_thresh": 0.6, "asso_func": "diou"},
+    "botsort": {"fuse_first_associate": False, "reid": None, "second_match_thresh": 0.8},
+    "strongsort": {"mc_lambda": 0.5, "n_init": 1, "max_cos_dist": 0.1, "kf_measurement_noise_scale": 4.0},
+    "deepocsort": {"aw_off": True, "iou_threshold": 0.05},
+    "hybridsort": {"adapfs": True, "longterm_reid_weight": 2.0, "longterm_bank_seconds": 0.5, "use_byte": True},
+    "boosttrack": {"adaptive_kf": True, "s_sim_corr": True, "reid": None, "use_sb": False, "use_vt": False},
+    "occluboost": {"use_rich_s": True, "ams_alpha0": 0.0, "ams_shrink_ratio": 1.0, "use_duo_boost": True},
+    "sfsort": {"dynamic_tuning": True},
+}
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_stands_in_for_boxmots_kernels_changes_nothing(kind, street, monkeypatch):
+    table, tracker = busy(LENGTH), make(kind, per_class=False, **ELSEWHERE[kind])
+    arrays = given(street, table, looks(table) if tracker.reid else None)
+    ours = track_sequence(arrays, tracker, 2)
+    monkeypatch.setattr(lean, "_changes", list)
+    assert np.array_equal(ours, track_sequence(arrays, tracker, 2))
 
 
 def test_github_actions_change_nothing(street, monkeypatch):

@@ -26,7 +26,7 @@ from stages.tracking.options import (
 )
 from stages.tracking.sequence import track_sequence
 
-LENGTH = 36
+LENGTH = 26
 CROWD = busy(LENGTH)
 CROWD[:, 5] = 0.2 + 0.78 * CROWD[:, 5]
 LOOKS = looks(CROWD)
@@ -126,7 +126,7 @@ OPTIONS: dict[str, dict] = {
         "det_thresh": 0.3,
         "iou_threshold": 0.6,
         "min_hits": 1,
-        "delta_t_seconds": (0.1, {"inertia": 1.0, "reid": None}),
+        "delta_t_seconds": (0.1, {"inertia": 1.0, "reid": None, "iou_threshold": 0.05}),
         "asso_func": "centroid",
         "inertia": (1.0, {"reid": None}),
         "cmc_off": True,
