@@ -15,15 +15,30 @@ from stages.tracking.options import build_tracker, gap_frames
 if TYPE_CHECKING:
     from boxmot.trackers.base import BaseTracker
 
+_FEW = 4
 # Columns of an array of tracks.
 FRAME, ID, LEFT, TOP, WIDTH, HEIGHT, SCORE, CLASS = range(8)
 
 
 def prepare(tracker: Tracker) -> None:
-    """Import and read what ``tracker`` needs, before processes are forked that would each do it."""
-    build_tracker(tracker, 1.0, 1, 1)
-    with lean_kernels():
-        pass
+    """Import and read what ``tracker`` needs, before processes are forked that would each do it.
+
+    What comes with a first box and a first match is had by tracking: a few boxes through a few frames.
+    """
+    frames = np.repeat(np.arange(1.0, _FEW + 1), _FEW)
+    corner = np.tile(np.arange(_FEW) * 40.0, _FEW)
+    ones = np.ones_like(frames)
+    table = np.column_stack([frames, corner, corner, corner + 30, corner + 30, 0.9 * ones, 0 * ones])
+    given = TrackingInput(
+        fps=10.0,
+        width=640,
+        height=480,
+        length=_FEW,
+        detections=table,
+        embeddings=np.tile(np.eye(_FEW, dtype=np.float32), (_FEW, 1)) if tracker.reid else None,
+        warps=np.tile(np.eye(2, 3) + 0.001, (_FEW, 1, 1)) if tracker.camera_motion else None,
+    )
+    track_sequence(given, tracker, 1)
 
 
 def track_sequence(given: TrackingInput, tracker: Tracker, classes: int) -> np.ndarray:
