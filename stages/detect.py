@@ -11,8 +11,8 @@ from itertools import islice
 
 import numpy as np
 
-from stages.detectors.card import MODELS
-from stages.detectors.recording import Detecting, pieces
+from stages.detectors.card import MODELS, load_card
+from stages.detectors.recording import ClassMap, Detecting, pieces
 from stages.errors import run_stage
 from stages.fanout import Engine, fan_out
 from stages.files import replacing
@@ -26,6 +26,8 @@ def main(checkpoint: str) -> None:
     params = load_params()
     for source in test_sources(params):
         require_whole_split(source, "test")
+    folder = MODELS / checkpoint
+    ClassMap(load_card(folder).architecture.classes, params.classes, str(folder))  # or an error, before all work
     with replacing(DETECTIONS / checkpoint) as partial:
         for source, name, table in _tables(params, checkpoint):
             write_detections(partial / source / f"{name}.parquet", table)

@@ -69,13 +69,14 @@ def main(video: str, *, checkpoint: str, tracker: str, out: str = "tracked", fps
 @contextmanager
 def _stoppable(video: str) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the run in one line, after what was begun is removed."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {each: signal.signal(each, signal.default_int_handler) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
         raise InputError(video, "stopped, nothing was written", "run it again") from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 @contextmanager

@@ -80,8 +80,8 @@ class Stage(Block):
 
     mixture: Mixture
     epochs: Count
-    lr: Annotated[float, Field(gt=0, le=1000)]
-    lr_backbone: Annotated[float, Field(ge=0, le=1000)] | None = None
+    lr: Annotated[float, Field(gt=0, le=1.0e38)]  # a float32 holds no more
+    lr_backbone: Annotated[float, Field(ge=0, le=1.0e38)] | None = None
     schedule: Literal["constant", "step", "cosine"] = "cosine"
     lr_drop: Count | None = None
     warmup: NonNegative = 0.0
