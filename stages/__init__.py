@@ -6,3 +6,6 @@ import os
 # where a core is shared with any other process, a training step takes ten times as long. Spinning briefly keeps most
 # of an idle machine's speed.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
+# Asked before anything slow is imported: who started this process may have been killed a second later.
+STARTED_BY = os.getppid()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -62,7 +61,10 @@ def resumes(clone: Clone) -> list[int]:
 def repro_killed(
     clone: Clone, victim: str, ready: Callable[[], bool], command: tuple[str, ...] = ("repro", TARGET)
 ) -> bool:
-    """Run `dvc repro` and kill the ``victim`` as soon as ``ready``; returns False if it had ended before that."""
+    """Run `dvc repro` and kill the ``victim`` as soon as it trains and is ``ready``; returns False if it ended before.
+
+    DVC alone is not killed while it writes its own files, which it cannot recover; nothing is left running.
+    """
     process = subprocess.Popen(
         ["dvc", *command],
         cwd=clone.folder,
@@ -71,17 +73,25 @@ def repro_killed(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while process.poll() is None and not ready():
+    while process.poll() is None and not ((trainers := _trainers(process.pid)) and ready()):
         time.sleep(0.01)
-    family = [process.pid] if process.poll() is None else []
-    children = [child for pid in family for child in psutil.Process(pid).children(recursive=True)]
-    trainers = [child for child in children if _runs_finetune(child)]
-    for child in trainers if victim in ("stage", "both") else []:
-        child.send_signal(signal.SIGKILL)
-    if victim in ("dvc", "both"):
+    was_running = process.poll() is None
+    for trainer in trainers if was_running and victim in ("stage", "both") else []:
+        trainer.kill()
+    if was_running and victim in ("dvc", "both"):
         process.kill()
     process.wait()
-    return bool(family)
+    _, alive = psutil.wait_procs(trainers, timeout=60)
+    assert not alive, "a process that trains outlived its dvc"
+    return was_running
+
+
+def _trainers(parent: int) -> list[psutil.Process]:
+    """The processes below ``parent`` that train."""
+    try:
+        return [child for child in psutil.Process(parent).children(recursive=True) if _runs_finetune(child)]
+    except psutil.Error:
+        return []
 
 
 def _runs_finetune(process: psutil.Process) -> bool:

@@ -16,6 +16,7 @@ import time
 import torch
 from accelerate import Accelerator
 
+from stages import STARTED_BY
 from stages.errors import InputError
 from stages.params import Stage
 from stages.params.model import Compute
@@ -88,9 +89,8 @@ def _free_port() -> int:
 
 
 def _wait(process: subprocess.Popen) -> int:
-    parent = os.getppid()
     while (status := process.poll()) is None:
-        if "DVC_STAGE" in os.environ and os.getppid() != parent:
+        if "DVC_STAGE" in os.environ and os.getppid() != STARTED_BY:
             process.terminate()
         time.sleep(_POLL)
     return status

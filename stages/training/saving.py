@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from stages import STARTED_BY
 from stages.errors import InputError
 from stages.training.processes import LAUNCHER, Processes
 from stages.training.scratch import Scratch
@@ -29,7 +30,7 @@ class Saves:
     def __init__(self, name: str, scratch: Scratch, processes: Processes, before: Callable[[], None] = lambda: None):
         """``before`` is called before every save."""
         self._name, self._scratch, self._processes, self._before = name, scratch, processes, before
-        self._parent = os.getppid() if "DVC_STAGE" in os.environ else None
+        self._parent = STARTED_BY if "DVC_STAGE" in os.environ else None
         self._launcher = int(os.environ.get(LAUNCHER, 0))
         self._signal: int | None = None
         self._next = time.monotonic() + _SOONEST
