@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from stages.clock import timed
+
 Value = TypeVar("Value")
 
 _STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
@@ -40,7 +42,8 @@ def run_stage(main: Callable[..., None]) -> None:
     """
     values, options = _arguments(main, sys.argv[1:])
     try:
-        main(*values, **options)
+        with timed():
+            main(*values, **options)
     except InputError as error:
         _fail(str(error))
     except OSError as error:

@@ -181,6 +181,7 @@ def _told(progress: Progress, batches: Batches, parts: dict[str, float], rate: f
         images_per_second=pace.images_per_second,
         memory_mb=_peak_mb(),
         waited=0.0,
+        seconds=pace.seconds(progress),
         seconds_left=pace.seconds_left(batches.steps - progress.step),
     )
 

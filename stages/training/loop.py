@@ -205,6 +205,7 @@ class Trainer:
                 images_per_second=self.pace.images_per_second,
                 memory_mb=self.gradients.limit.peak_mb(),
                 waited=self.pace.share_waited,
+                seconds=self.pace.seconds(self.progress),
                 seconds_left=self.pace.seconds_left(self.order.steps - step),
             )
         )

@@ -41,6 +41,10 @@ class Pace:
         """For so many more steps, at the pace of the last."""
         return steps * (self._recent[-1][0] - self._recent[0][0]) / max(1, len(self._recent) - 1)
 
+    def seconds(self, progress: Progress) -> float:
+        """That the run took up to now, over all its processes' lives."""
+        return progress.training_seconds + time.perf_counter() - self._told
+
     def add_to(self, progress: Progress, peak_memory_mb: float) -> None:
         """Bring the run's totals, which outlive this process, up to date."""
         now = time.perf_counter()

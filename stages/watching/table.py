@@ -16,11 +16,11 @@ from stages.files import replacing
 from stages.watching.watcher import Step, Watcher
 
 _FIRST = ("epoch", "step", "loss")
-_LAST = ("images_per_second", "memory_mb", "waited")
+_LAST = ("images_per_second", "memory_mb", "waited", "seconds")
 
 
 class StepTable(Watcher):
-    """Columns: epoch, step, loss, its parts sorted, `lr_PART` for every part, images_per_second, memory_mb, waited.
+    """Columns: epoch, step, loss, its parts sorted, `lr_PART` for every part, and `_LAST`, see `Step`.
 
     A part that only later steps have (of the loss, or one that is thawed) gets its column then, empty before.
     """

@@ -15,7 +15,7 @@ class Step:
     ``epoch`` of ``epochs`` and ``step`` of ``steps`` count from 1 over the whole stage. ``losses``: `loss` and its
     parts, means over the step's frames; ``rates``: the learning rate of every part, as applied; ``memory_mb``: the
     peak so far, of the process or, on a GPU, of its allocator; ``waited``: the share of the time so far that was
-    spent waiting for data.
+    spent waiting for data; ``seconds``: the training so far took, over all resumes.
     """
 
     epoch: int
@@ -27,6 +27,7 @@ class Step:
     images_per_second: float
     memory_mb: float
     waited: float
+    seconds: float
     seconds_left: float
 
 

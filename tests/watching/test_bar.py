@@ -26,6 +26,7 @@ def step_of(number: int, losses: dict[str, float] | None = None, rates: dict[str
         images_per_second=61.27,
         memory_mb=812.4,
         waited=0.0213,
+        seconds=61.0,
         seconds_left=3723.4,
     )
 

@@ -41,7 +41,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def step_of(number: int) -> Step:
     losses = {"loss": 3.0 / number, "loss_box": 1.0 / number}
-    return Step((number + 1) // 2, 2, number, 4, losses, {"backbone": 1e-4, "head": 1e-3}, 60.5, 812.25, 0.25, 9.0)
+    return Step((number + 1) // 2, 2, number, 4, losses, {"backbone": 1e-4, "head": 1e-3}, 60.5, 812.25, 0.25, 4.5, 9.0)
 
 
 def _train(logging: Logging, first: int = 1, last: int = 4, ends: bool = True) -> None:

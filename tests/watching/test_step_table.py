@@ -19,9 +19,10 @@ STEP = Step(
     images_per_second=61.234567,
     memory_mb=812.0,
     waited=0.02,
+    seconds=4.5,
     seconds_left=9.0,
 )
-HEADER = "epoch,step,loss,loss_box,loss_cls,lr_neck,lr_backbone,images_per_second,memory_mb,waited"
+HEADER = "epoch,step,loss,loss_box,loss_cls,lr_neck,lr_backbone,images_per_second,memory_mb,waited,seconds"
 
 
 def _run(scratch: Path, first: int, last: int, done: int = 0) -> StepTable:
@@ -35,7 +36,7 @@ def _run(scratch: Path, first: int, last: int, done: int = 0) -> StepTable:
 
 def test_every_step_has_its_row(tmp_path: Path):
     table = _run(tmp_path / "scratch" / "steps.csv", 1, 2)
-    rows = f"{HEADER}\n1,1,3,1,2,0.001,0.0001,61.2346,812,0.02\n1,2,1.5,1,2,0.001,0.0001,61.2346,812,0.02\n"
+    rows = f"{HEADER}\n1,1,3,1,2,0.001,0.0001,61.2346,812,0.02,4.5\n1,2,1.5,1,2,0.001,0.0001,61.2346,812,0.02,4.5\n"
     assert (tmp_path / "scratch" / "steps.csv").read_text() == rows  # before anything is closed
     table.end(Path("models/stage1"), {})
     table.finish(tmp_path / "plots" / "stage1.csv")
@@ -43,7 +44,7 @@ def test_every_step_has_its_row(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["stage1.csv", "steps.csv"]
 
 
-@pytest.mark.parametrize("tail", ["", "1,7,0.4", "1,7,0.428571,1,2,0.001,0.0001,61.2346,812,0.0"])
+@pytest.mark.parametrize("tail", ["", "1,7,0.4", "1,7,0.428571,1,2,0.001,0.0001,61.2346,812,0.02,4."])
 def test_a_resumed_run_goes_on_behind_the_saved_step(tmp_path: Path, tail: str):
     scratch = tmp_path / "steps.csv"
     _run(scratch, 1, 6)
@@ -75,7 +76,7 @@ def test_a_part_that_thaws_gets_its_column(tmp_path: Path):
     text = (tmp_path / "out.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert text.splitlines()[0] == (
-        "epoch,step,loss,loss_aux,loss_box,loss_cls,lr_neck,lr_backbone,lr_head,images_per_second,memory_mb,waited"
+        "epoch,step,loss,loss_aux,loss_box,loss_cls,lr_neck,lr_backbone,lr_head,images_per_second,memory_mb,waited,seconds"
     )
     assert [row["lr_head"] for row in rows] == ["", "", "0.01", ""]
     assert [row["loss_aux"] for row in rows] == ["", "", "0.5", ""]
@@ -86,4 +87,4 @@ def test_a_table_without_steps_is_its_header(tmp_path: Path):
     table = StepTable(tmp_path / "steps.csv")
     table.begin("stage1", {})
     table.finish(tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text() == "epoch,step,loss,images_per_second,memory_mb,waited\n"
+    assert (tmp_path / "out.csv").read_text() == "epoch,step,loss,images_per_second,memory_mb,waited,seconds\n"
