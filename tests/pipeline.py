@@ -52,6 +52,9 @@ SMALL = {
     "reid": {},
     "protocols": {},
     "gates": {"street": {"max_forgetting": 1.0, "fail": True}},
+    "videos": {"sequences": 1, "seconds": 60.0, "moments": 2},
+    "explain": {"mistakes": 1},
+    "report": {"price_per_hour": 1.2},
     "trackers": {"bytetrack": {"type": "bytetrack", "min_conf": 0.001, "track_thresh": 0.002}},
 }
 

@@ -80,6 +80,7 @@ class Detector(nn.Module, ABC):
     architecture: Architecture
     network: nn.Module
     stride = 32  # the sides of its input are multiples of it
+    heat_by: Literal["gradient", "grad-cam"] = "gradient"  # how its heat maps are made, see stages/explaining/heat.py
 
     def __init__(self, architecture: Architecture):
         super().__init__()
@@ -112,6 +113,26 @@ class Detector(nn.Module, ABC):
         """A copy of the network, in eval mode, that can be traced; the limits are for what holds its suppression."""
         what = f"the family `{self.architecture.family}` has no export"
         raise InputError(self.architecture.model, what, "use the checkpoint's model.safetensors")
+
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """All that the network weighs in one frame (1, 3, H, W) for class ``label``, before any threshold.
+
+        Boxes (n, 4) x1 y1 x2 y2 in pixels of ``images`` (uint8, or the same numbers as float32) and scores (n,), 0 to
+        1, with their gradient.
+        """
+        raise self._without_heat()
+
+    def heat_layers(self) -> list[str]:
+        """Names in ``network`` of layers whose maps, (1, C, h, w) or several, show where a score comes from."""
+        raise self._without_heat()
+
+    def padded(self, images: torch.Tensor) -> torch.Tensor:
+        """Frames (B, 3, H, W) with all that the network itself adds to the right and below: what its maps cover."""
+        return images
+
+    def _without_heat(self) -> InputError:
+        what = f"the family `{self.architecture.family}` has no heat maps"
+        return InputError(self.architecture.model, what, "set explain.mistakes: 0")
 
     def begin_training(self, epochs: int) -> None:
         """Prepare what the loss keeps over a training run of ``epochs``."""

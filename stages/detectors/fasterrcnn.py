@@ -58,6 +58,21 @@ class FasterRcnn(TorchVisionDetector):
         self.network.roi_heads.__class__ = _HeadsByFrame
         self.network.roi_heads.box_roi_pool.__class__ = PooledByProduct
 
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every proposal, as the box head corrects it."""
+        network, heads = self.network, self.network.roi_heads
+        framed, _ = network.transform(images)
+        features = network.backbone(framed.tensors)
+        proposals, _ = network.rpn(framed, features)
+        pooled = heads.box_roi_pool(features, proposals, framed.image_sizes)
+        logits, deltas = heads.box_predictor(heads.box_head(pooled))
+        boxes = heads.box_coder.decode(deltas, proposals)  # (n, classes, 4)
+        return boxes[:, label + self.first_class], self._likely(logits, label)
+
+    def heat_layers(self) -> list[str]:
+        """The pyramid's maps, of which a proposal is pooled from one."""
+        return [f"backbone.fpn.layer_blocks.{level}" for level in range(len(self.network.backbone.fpn.layer_blocks))]
+
     def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
         """As for all of TorchVision's; a trace can do nothing with a frame of which nothing is proposed."""
         exported = super().exportable(min_score, nms_iou, max_objects)

@@ -64,3 +64,9 @@ def detect(
             size, small_size = (np.array(image.shape[1::-1] * 2) for image in (frame, small))  # width, height, twice
             rows[:, :4] = (rows[:, :4] * (size / small_size)).clip(0, size)
             yield rows
+
+
+def prepared(frame: np.ndarray, image_size: int, stride: int) -> tuple[torch.Tensor, tuple[int, int]]:
+    """One frame as `detect` gives it to a network, (1, 3, H, W) uint8, and the width and height of the frame in it."""
+    small = resized(frame, image_size)
+    return stacked([small], stride), small.shape[1::-1]

@@ -43,6 +43,11 @@ class RetinaNet(TorchVisionDetector):
         """The last convolution of the class branch."""
         return {f"{_CLASS_HEAD}.{kind}": ClassRows(repeats=_ANCHORS) for kind in ("weight", "bias")}
 
+    def heat_layers(self) -> list[str]:
+        """The pyramid's maps, from fine to coarse."""
+        levels = [f"layer_blocks.{level}" for level in range(len(self.network.backbone.fpn.layer_blocks))]
+        return [f"backbone.fpn.{name}" for name in (*levels, "extra_blocks.p6", "extra_blocks.p7")]
+
     def blocks(self) -> list[nn.Module]:
         """The residual blocks, the pyramid and both branches."""
         head, backbone = self.network.head, self.network.backbone

@@ -80,14 +80,14 @@ class RfDetr(Detector):
 
     def _run(self, images: torch.Tensor) -> tuple[dict, torch.Tensor]:
         """The network's outputs, and the (4,) width, height, width, height in pixels that its boxes are shares of."""
-        images = self._padded(images)
+        images = self.padded(images)
         scaled = (images.float() / 255 - self.mean) / self.std
         mask = torch.zeros_like(images[:, 0], dtype=torch.bool)  # nothing is outside a frame
         height, width = images.shape[-2:]
         size = torch.tensor([width, height, width, height], device=images.device)
         return self.network(NestedTensor(scaled, mask, no_padding=True)), size
 
-    def _padded(self, images: torch.Tensor) -> torch.Tensor:
+    def padded(self, images: torch.Tensor) -> torch.Tensor:
         """Images with at least a patch for every query, grey to the right and below."""
         height, width = images.shape[-2:]
         if height * width // self.patch**2 >= self.network.num_queries:
@@ -108,6 +108,16 @@ class RfDetr(Detector):
             scores, queries, classes = confident(logits.sigmoid().T, min_score)
             found.append(suppressed(places[queries], scores, classes, nms_iou, max_objects))
         return found
+
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every query of the decoder's last layer."""
+        outputs, size = self._run(images)
+        boxes = torchvision.ops.box_convert(outputs["pred_boxes"][0].float(), "cxcywh", "xyxy") * size
+        return boxes, outputs["pred_logits"][0, :, label].float().sigmoid()
+
+    def heat_layers(self) -> list[str]:
+        """DINOv2's maps, which the projector takes."""
+        return ["backbone.0.encoder"]
 
     def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
         """The decoder's queries, at any batch and one size."""

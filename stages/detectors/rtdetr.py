@@ -14,7 +14,13 @@ from torch.nn import functional
 from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Exportable
 from stages.detectors.card import Card
 from stages.detectors.suppression import suppressed
-from stages.detectors.ultralytics_networks import build_network, layers_before_head, parts_of, relative_boxes
+from stages.detectors.ultralytics_networks import (
+    backbone_outputs,
+    build_network,
+    layers_before_head,
+    parts_of,
+    relative_boxes,
+)
 from stages.detectors.ultralytics_quietly import RTDETRDetectionLoss, bbox_iou, tasks
 from stages.detectors.ultralytics_weights import published_by_ultralytics, read_ultralytics
 
@@ -78,6 +84,17 @@ class RtDetr(Detector):
             sure = frame[:, 4] >= min_score
             found.append(suppressed(places[sure], frame[sure, 4], frame[sure, 5], nms_iou, max_objects))
         return found
+
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every query of the decoder's last layer."""
+        _, (boxes, logits, *_) = self._run(images)
+        height, width = images.shape[-2:]
+        places = torchvision.ops.box_convert(boxes[-1, 0], "cxcywh", "xyxy")
+        return places * places.new_tensor([width, height, width, height]), logits[-1, 0, :, label].sigmoid()
+
+    def heat_layers(self) -> list[str]:
+        """The backbone's maps that the encoder takes."""
+        return backbone_outputs(self.network)
 
     def _run(self, images: torch.Tensor, targets: dict | None = None) -> tuple:
         """The head's output; every layer takes the output of the layers that the YAML file says (-1: the last)."""

@@ -75,6 +75,15 @@ class Simple(Detector):
             found.append(suppressed(frame_boxes[cells], best, classes, nms_iou, max_objects))
         return found
 
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every cell, peak or not."""
+        scores, sides = self.network(images)
+        return boxes_of(sides)[0], scores[0, label].flatten().sigmoid()
+
+    def heat_layers(self) -> list[str]:
+        """The backbone's stages, all of which the neck takes."""
+        return [f"backbone.stages.{stage}" for stage in range(len(self.network.backbone.stages))]
+
     def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
         """Every cell's box, and its scores where it is a peak, at any batch and any size that is a multiple of 32."""
         network = copy.deepcopy(self.network).to(memory_format=torch.contiguous_format).eval()

@@ -46,6 +46,12 @@ class SsdLite(TorchVisionDetector):
         names = [f"{_CLASS_HEAD}.{number}.1.{kind}" for number in range(maps) for kind in ("weight", "bias")]
         return {name: ClassRows(repeats=_BOXES, before=1) for name in names}
 
+    def heat_layers(self) -> list[str]:
+        """MobileNet's two maps and the further ones, from fine to coarse."""
+        backbone = self.network.backbone
+        names = [f"features.{number}" for number in range(len(backbone.features))]
+        return [f"backbone.{name}" for name in (*names, *(f"extra.{number}" for number in range(len(backbone.extra))))]
+
     def blocks(self) -> list[nn.Module]:
         """MobileNet's blocks, the shrinking layers and the branches of each map."""
         head, backbone = self.network.head, self.network.backbone

@@ -54,6 +54,7 @@ class TorchVisionDetector(Detector):
     variants: ClassVar[dict[str, Variant]]
     class_bias: ClassVar[tuple[str, int]]
     first_class: ClassVar[int] = 1
+    heat_by = "grad-cam"
 
     def __init__(self, architecture: Architecture):
         super().__init__(architecture)
@@ -108,6 +109,19 @@ class TorchVisionDetector(Detector):
             torch.cat([rows["boxes"], rows["scores"][:, None], rows["labels"][:, None] - self.first_class], dim=1)
             for rows in found
         ]
+
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every anchor."""
+        framed, _ = self.network.transform(images)
+        features = list(self.network.backbone(framed.tensors).values())
+        found, anchors = self.network.head(features), self.network.anchor_generator(framed, features)[0]
+        boxes = self.network.box_coder.decode_single(found["bbox_regression"][0], anchors)
+        return boxes, self._likely(found["cls_logits"][0], label)
+
+    def _likely(self, logits: torch.Tensor, label: int) -> torch.Tensor:
+        """Of logits (n, rows) the scores (n,) of a class: with a background the classes share 1, without it none do."""
+        scores = logits.softmax(dim=-1) if self.first_class else logits.sigmoid()
+        return scores[:, label + self.first_class]
 
     def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
         """One frame, of one size; TorchVision's own suppression is in the network."""

@@ -66,6 +66,14 @@ def layers_before_head(network: nn.Module) -> list[nn.Module]:
     return [layer for layer in network.model[:-1] if any(True for _ in layer.parameters())]
 
 
+def backbone_outputs(network: nn.Module) -> list[str]:
+    """Names of the backbone's layers that layers behind it take as input."""
+    count = len(network.yaml["backbone"])
+    behind = ((layer.i, layer.f if isinstance(layer.f, list) else [layer.f]) for layer in network.model[count:])
+    taken = {source % place for place, sources in behind for source in sources}  # -1: the layer before
+    return [f"model.{source}" for source in sorted(taken) if source < count]
+
+
 def relative_boxes(batch: Batch) -> torch.Tensor:
     """The batch's boxes as Ultralytics wants them: (N, 4) centre x, y, width, height as shares of the image."""
     height, width = batch.images.shape[-2:]

@@ -14,7 +14,13 @@ from torch import nn
 from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Exportable
 from stages.detectors.card import Card
 from stages.detectors.suppression import confident, suppressed
-from stages.detectors.ultralytics_networks import build_network, layers_before_head, parts_of, relative_boxes
+from stages.detectors.ultralytics_networks import (
+    backbone_outputs,
+    build_network,
+    layers_before_head,
+    parts_of,
+    relative_boxes,
+)
 from stages.detectors.ultralytics_quietly import DEFAULT_CFG_DICT, IterableSimpleNamespace, tasks
 from stages.detectors.ultralytics_weights import published_by_ultralytics, read_ultralytics
 
@@ -64,6 +70,15 @@ class Yolo(Detector):
         """Decode the one-to-many head, which every version has, and suppress double boxes class by class."""
         output = self.network(images.float() / 255)[0].float()  # (B, 4 + classes, n)
         return [_suppress(frame, min_score, nms_iou, max_objects) for frame in output]
+
+    def candidates(self, images: torch.Tensor, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Every anchor of the head that `predict` decodes."""
+        output = self.network(images.float() / 255)[0][0].float()  # (4 + classes, n)
+        return torchvision.ops.box_convert(output[:4].T, "cxcywh", "xyxy"), output[4 + label]
+
+    def heat_layers(self) -> list[str]:
+        """The backbone's maps that the neck takes."""
+        return backbone_outputs(self.network)
 
     def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
         """The one-to-many head's candidates, at any batch and any size that is a multiple of the stride."""

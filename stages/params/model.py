@@ -79,6 +79,27 @@ class Logging(Block):
     mlflow: Text | None = None  # a folder for its files, or the address of a server
 
 
+class Videos(Block):
+    """What is filmed of every checkpoint, with the first tracker."""
+
+    sequences: Annotated[int, Field(ge=0)] = 1  # of each source, the first of the test split
+    seconds: Annotated[float, Field(gt=0)] = 60.0  # of a sequence, at most
+    moments: Annotated[int, Field(ge=0, le=100)] = 10  # the worst, from all test sequences
+
+
+class Explain(Block):
+    """How many mistakes are explained of every checkpoint: of each source, so many misses and so many false alarms."""
+
+    mistakes: Annotated[int, Field(ge=0)] = 3
+
+
+class Report(Block):
+    """What plots/report.html is told besides what the pipeline knows."""
+
+    price_per_hour: NonNegative = 0.0  # of the machine
+    currency: Text = "USD"
+
+
 class Params(Block):
     """Everything that params.yaml says; `stages` holds the top-level blocks that `curriculum` names."""
 
@@ -92,10 +113,18 @@ class Params(Block):
     curriculum: Annotated[dict[Name, CurriculumEntry], Field(min_length=1)]
     evaluation: Evaluation
     reid: dict[Name, Reid] = Field(default_factory=dict)
-    trackers: Annotated[dict[Name, Tracker], Field(min_length=1)]
+    trackers: dict[Name, Tracker]  # the first is the one by which checkpoints are compared; none: detection alone
     protocols: dict[Name, Protocol] = Field(default_factory=dict)  # by source
     gates: dict[Name, Gate] = Field(default_factory=dict)  # by source
+    videos: Videos = Videos()
+    explain: Explain = Explain()
+    report: Report = Report()
     stages: dict[Name, Stage]
+
+    @property
+    def first_tracker(self) -> str | None:
+        """The name of the tracker by which checkpoints are compared."""
+        return next(iter(self.trackers), None)
 
     def lineage(self, stage: str) -> tuple[str, ...]:
         """The stages before ``stage``, first one first."""
