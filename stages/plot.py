@@ -1,73 +1,74 @@
-"""`python -m stages.plot`: draw what the evaluated checkpoints came to.
+"""`python -m stages.plot`: tables and figures of what the evaluated checkpoints came to.
 
-Reads metrics/, plots/training/, plots/scores/, data/sources/ and data/tracks/; writes metrics/curriculum.json, and in
-plots/ training, hota, hota_alpha, forgetting and matrix, each as CSV and PNG, and videos/SOURCE.mp4.
+Reads metrics/, plots/training/ and plots/scores/; writes metrics/curriculum.json, and in plots/ each table of
+`tables_of` as CSV and its figure as PNG.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from stages.curriculum import results as res
+from stages.curriculum.gains import GAIN_COLUMNS, gain_table
 from stages.curriculum.summary import MATRIX_COLUMNS, matrix_table, summarise
 from stages.curriculum.transfer import forgetting
+from stages.drawing import score_tables as sco
 from stages.drawing import tables as tab
 from stages.errors import run_stage
-from stages.files import replacing, write_json, write_table
+from stages.files import write_json, write_table
 from stages.params import Params, load_params
-from stages.sequences.index import open_sequence, test_sequences
-from stages.sequences.tracks import TRACKS, read_tracks
 
 
 def main() -> None:
-    """Write the summary, the tables, the figures and the videos."""
+    """Write the summary, the tables and the figures."""
     params = load_params()
     results = res.read_results(params)
+    draw(params, results, write_tables(params, results))
+
+
+def write_tables(params: Params, results: list[res.Result]) -> dict[str, tab.Table]:
+    """Write the summary and every table; returns the tables' rows by their names."""
     write_json(res.SUMMARY, summarise(params, results))
-    write_plots(params, results)
-    with replacing(tab.PLOTS / "videos") as folder:
-        folder.mkdir()
-        write_videos(params, folder)
+    tables = tables_of(params, results)
+    for name, (columns, rows) in tables.items():
+        write_table(tab.PLOTS / f"{name}.csv", columns, rows)
+    return {name: rows for name, (_, rows) in tables.items()}
 
 
-def write_plots(params: Params, results: list[res.Result]) -> None:
-    """The five tables and their figures."""
-    from stages.drawing import figures
+def tables_of(params: Params, results: list[res.Result]) -> dict[str, tuple[list[str] | tuple[str, ...], tab.Table]]:
+    """Columns and rows of every table, by its name."""
+    training = tab.training_table(params)
+    return {
+        "training": (tab.training_columns(training), training),
+        "hota": (tab.HOTA_COLUMNS, tab.hota_table(results)),
+        "hota_alpha": (tab.ALPHA_COLUMNS, tab.alpha_table(params)),
+        "forgetting": (tab.FORGETTING_COLUMNS, tab.forgetting_table(params, results)),
+        "matrix": (MATRIX_COLUMNS, matrix_table(params, results)),
+        "gains": (GAIN_COLUMNS, gain_table(params)),
+        "association": (sco.ASSOCIATION_COLUMNS, sco.association_table(params)),
+        "sequences": (sco.SEQUENCE_COLUMNS, sco.sequence_table(params)),
+        "causes": (sco.CAUSE_COLUMNS, sco.cause_table(params)),
+        "mixtures": (tab.MIXTURE_COLUMNS, tab.mixture_table(params)),
+    }
 
-    training, alpha = tab.training_table(params), tab.alpha_table(params)
-    hota, forgotten = tab.hota_table(results), tab.forgetting_table(params, results)
-    matrix = matrix_table(params, results)
-    write_table(tab.PLOTS / "training.csv", tab.training_columns(training), training)
-    write_table(tab.PLOTS / "hota.csv", tab.HOTA_COLUMNS, hota)
-    write_table(tab.PLOTS / "hota_alpha.csv", tab.ALPHA_COLUMNS, alpha)
-    write_table(tab.PLOTS / "forgetting.csv", tab.FORGETTING_COLUMNS, forgotten)
-    write_table(tab.PLOTS / "matrix.csv", MATRIX_COLUMNS, matrix)
-    checkpoints = params.evaluation.checkpoints
+
+def draw(params: Params, results: list[res.Result], tables: dict[str, tab.Table]) -> None:
+    """Every table's figure, named as the table."""
+    from stages.drawing import figures, run_figures, score_figures
+
+    checkpoints, first = params.evaluation.checkpoints, params.first_tracker or res.DETECTIONS
     trained = {name: res.trained_on(params, name) for name in checkpoints}
     own = {name: res.own_sources(params, name) for name in checkpoints}
-    figures.draw_training(training, tab.PLOTS / "training.png")
-    figures.draw_hota(hota, tab.PLOTS / "hota.png")
-    figures.draw_alpha(alpha, next(iter(params.trackers)), tab.PLOTS / "hota_alpha.png")
     lost = forgetting(params, res.matrix_of(params, results, "HOTA"))
-    figures.draw_forgetting(forgotten, own, trained, lost, tab.PLOTS / "forgetting.png")
-    figures.draw_matrix(matrix, tab.PLOTS / "matrix.png")
-
-
-def write_videos(params: Params, folder: Path) -> None:
-    """The first test sequence of every source that has one: the last checkpoint with the first tracker."""
-    from stages.drawing.video import by_frame, write_video
-
-    checkpoint, tracker = params.evaluation.checkpoints[-1], next(iter(params.trackers))
-    first: dict[str, str] = {}
-    for source, name in test_sequences(params):
-        first.setdefault(source, name)
-    for source, name in first.items():
-        sequence = open_sequence(source, name)
-        path = TRACKS / checkpoint / tracker / source / f"{name}.txt"
-        tracks = by_frame(read_tracks(path, sequence.info.length, len(params.classes)))
-        title = f"{source}/{name}   {checkpoint}, {tracker}"
-        write_video(folder / f"{source}.mp4", sequence, tracks, params.classes, title)
-        sequence.close()
+    paths = {name: tab.PLOTS / f"{name}.png" for name in tables}
+    figures.draw_training(tables["training"], paths["training"])
+    figures.draw_hota(tables["hota"], paths["hota"])
+    figures.draw_alpha(tables["hota_alpha"], first, paths["hota_alpha"])
+    figures.draw_forgetting(tables["forgetting"], own, trained, lost, paths["forgetting"])
+    figures.draw_matrix(tables["matrix"], paths["matrix"])
+    score_figures.draw_gains(tables["gains"], paths["gains"])
+    score_figures.draw_association(tables["association"], paths["association"])
+    score_figures.draw_sequences(tables["sequences"], first, paths["sequences"])
+    score_figures.draw_causes(tables["causes"], first, paths["causes"])
+    run_figures.draw_mixtures(tables["mixtures"], paths["mixtures"])
 
 
 if __name__ == "__main__":

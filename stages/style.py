@@ -17,6 +17,7 @@ from stages.files import replacing
 # Okabe and Ito 2008, "Color Universal Design"; yellow is left out, which is faint on white.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 LINES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _GREY = "#666666"
 
 _SETTINGS = {
@@ -53,6 +54,11 @@ def colour(index: int) -> str:
 def line(index: int) -> str:
     """The line style of the ``index``-th series: colours never stand alone."""
     return LINES[index % len(LINES)]
+
+
+def marker(index: int) -> str:
+    """The marker of the ``index``-th series, see `line`."""
+    return MARKERS[index % len(MARKERS)]
 
 
 def new_figure(width: float, height: float, title: str, rows: int = 1, columns: int = 1, **kwargs) -> tuple:

@@ -17,6 +17,7 @@ METRICS = Path("metrics")
 SCORES_ROOT = METRICS / "scores"
 SUMMARY = METRICS / "curriculum.json"
 SCORES = ("HOTA", "MOTA", "IDF1", "mAP")
+DETECTIONS = "detections"  # in the place of a tracker's name where there is none: mAP alone is scored
 
 # One metric with the first tracker: checkpoint to source to value, None where there is nothing to score.
 Matrix = dict[str, dict[str, float | None]]
@@ -40,14 +41,16 @@ def read_results(params: Params, root: Path = SCORES_ROOT) -> list[Result]:
         tracked = {name: read_scores(root / checkpoint / f"{name}.json") for name in params.trackers}
         for source in params.sources:
             precision = {"mAP": detections.get(source, {}).get("mAP")}
+            if not tracked:
+                results.append(Result(checkpoint, source, DETECTIONS, dict.fromkeys(SCORES) | precision))
             for tracker, scores in tracked.items():
-                for name, of in _raw_and_post(tracker, scores.get(source)):
+                for name, of in raw_and_post(tracker, scores.get(source)):
                     found = {**(of["pooled"] or {}), **precision}
                     results.append(Result(checkpoint, source, name, {score: found.get(score) for score in SCORES}))
     return results
 
 
-def _raw_and_post(tracker: str, scores: dict | None) -> Iterator[tuple[str, dict]]:
+def raw_and_post(tracker: str, scores: dict | None) -> Iterator[tuple[str, dict]]:
     """What a tracker scored on a source, and what its post-processed tracks did, if there are any."""
     if scores is not None:
         yield tracker, scores
@@ -67,7 +70,7 @@ def read_scores(path: Path) -> dict:
 
 def first_tracker(params: Params, results: list[Result]) -> list[Result]:
     """The results of the first tracker in params.yaml, by which checkpoints are compared."""
-    first = next(iter(params.trackers))
+    first = params.first_tracker or DETECTIONS
     return [result for result in results if result.tracker == first]
 
 

@@ -17,14 +17,14 @@ _TRAINING = (("loss", "training loss"), ("mAP", "validation mAP"), ("lr", "learn
 
 def draw_training(table: Table, path: Path) -> None:
     """Loss, mAP and learning rate over the epochs: a column of panels for each stage."""
-    stages = _distinct(table, "stage")
+    stages = distinct(table, "stage")
     with settings():
         width = max(6.0, 3.6 * len(stages) + 1)
         figure, grid = new_figure(
             width, 7, "Training, stage by stage", len(_TRAINING), len(stages), sharex="col", sharey="row"
         )
         for column, stage in enumerate(stages):
-            rows = _where(table, stage=stage)
+            rows = where(table, stage=stage)
             for axes, (name, label) in zip(grid[:, column], _TRAINING, strict=True):
                 _draw_curve(axes, rows, name, colour(column))
                 axes.set_ylabel(label if column == 0 else "")
@@ -51,15 +51,15 @@ def _draw_curve(axes: Axes, rows: Table, name: str, tint: str) -> None:
 
 def draw_hota(table: Table, path: Path) -> None:
     """HOTA of every checkpoint on every source, as bars with their values; a panel for each tracker."""
-    trackers, checkpoints, sources = (_distinct(table, name) for name in ("tracker", "checkpoint", "source"))
+    trackers, checkpoints, sources = (distinct(table, name) for name in ("tracker", "checkpoint", "source"))
     with settings():
         width = max(6.0, 0.75 * len(checkpoints) * len(sources) + 2)
         size = (width, 3.2 * len(trackers) + 0.8)
         figure, grid = new_figure(*size, "HOTA by stage and source", len(trackers), sharex=True, sharey=True)
         for axes, tracker in zip(grid[:, 0], trackers, strict=True):
-            _draw_bars(axes, _where(table, tracker=tracker), checkpoints, sources)
+            _draw_bars(axes, where(table, tracker=tracker), checkpoints, sources)
             axes.set_title(tracker, loc="left")
-        _legend_below(figure, grid[0, 0])
+        legend_below(figure, grid[0, 0])
         save(figure, path)
 
 
@@ -80,15 +80,15 @@ def _draw_bars(axes: Axes, rows: Table, checkpoints: list[str], sources: list[st
 
 def draw_alpha(table: Table, tracker: str, path: Path) -> None:
     """HOTA over the IoU threshold alpha with one tracker: a panel for each source, a line for each checkpoint."""
-    rows = _where(table, tracker=tracker)
-    sources, checkpoints = _distinct(rows, "source"), _distinct(rows, "checkpoint")
+    rows = where(table, tracker=tracker)
+    sources, checkpoints = distinct(rows, "source"), distinct(rows, "checkpoint")
     with settings():
         columns = max(1, len(sources))
         size = (max(6.0, 4.2 * columns), 4.4)
         figure, grid = new_figure(*size, f"HOTA over alpha ({tracker})", 1, columns, sharey=True)
         for axes, source in zip(grid[0], sources, strict=False):
             for index, checkpoint in enumerate(checkpoints):
-                points = _where(rows, source=source, checkpoint=checkpoint)
+                points = where(rows, source=source, checkpoint=checkpoint)
                 xs, ys = [p["alpha"] for p in points], [p["HOTA"] for p in points]
                 axes.plot(xs, ys, line(index), color=colour(index), linewidth=2, label=checkpoint)
             axes.set_title(source)
@@ -97,7 +97,7 @@ def draw_alpha(table: Table, tracker: str, path: Path) -> None:
             axes.set_ylim(0, 1)
             quiet_grid(axes)
         grid[0, 0].set_ylabel("HOTA")
-        _legend_below(figure, grid[0, 0])
+        legend_below(figure, grid[0, 0])
         save(figure, path)
 
 
@@ -109,7 +109,7 @@ def draw_forgetting(
     ``own`` and ``trained`` say which sources a checkpoint's own stage trained on, and which its stage or one before;
     ``lost`` is `curriculum.transfer.forgetting`.
     """
-    checkpoints, sources = _distinct(table, "checkpoint"), _distinct(table, "source")
+    checkpoints, sources = distinct(table, "checkpoint"), distinct(table, "source")
     hota = {(row["checkpoint"], row["source"]): row["HOTA"] for row in table}
     cells = [[_number(hota.get((checkpoint, source))) for source in sources] for checkpoint in checkpoints]
     with settings():
@@ -132,13 +132,13 @@ def draw_matrix(table: Table, path: Path) -> None:
 
     ``table`` has the rows of `curriculum.summary.matrix_table`.
     """
-    metrics, checkpoints, sources = (_distinct(table, name) for name in ("metric", "checkpoint", "source"))
+    metrics, checkpoints, sources = (distinct(table, name) for name in ("metric", "checkpoint", "source"))
     with settings():
         columns = 2 if len(metrics) > 1 else 1
         size = (max(8.0, columns * (1.4 * len(sources) + 1.2)), max(5.0, 1.7 * len(checkpoints) + 2))
         figure, grid = new_figure(*size, "Every checkpoint on every source", -(-len(metrics) // columns), columns)
         for axes, metric in zip(grid.flat, metrics, strict=False):
-            image = _draw_cells(axes, _where(table, metric=metric), checkpoints, sources)
+            image = _draw_cells(axes, where(table, metric=metric), checkpoints, sources)
             axes.set_title(metric, loc="left")
             axes.label_outer()
         figure.colorbar(image, ax=grid, label="score (below 0 as 0)", fraction=0.05)
@@ -181,17 +181,20 @@ def _label_matrix(axes: Axes, checkpoints: list[str], sources: list[str]) -> Non
     axes.tick_params(which="minor", length=0)
 
 
-def _legend_below(figure: Figure, axes: Axes) -> None:
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """What the colours of ``axes`` mean, below all panels."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
 
 
-def _distinct(table: Table, name: str) -> list[str]:
+def distinct(table: Table, name: str) -> list[str]:
+    """The values of a column, each once, in the order of their first rows."""
     return list(dict.fromkeys(row[name] for row in table))
 
 
-def _where(table: Table, **values: str) -> Table:
+def where(table: Table, **values: str) -> Table:
+    """The rows that have these ``values``."""
     return [row for row in table if all(row[name] == value for name, value in values.items())]
 
 

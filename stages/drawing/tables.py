@@ -1,6 +1,7 @@
 """The tables behind the figures, one observation to a row, as `dvc plots` reads them.
 
-Reads plots/training/STAGE.csv (written by finetune) and plots/scores/CHECKPOINT/TRACKER/alphas.csv (by score).
+Reads plots/training/STAGE.csv (written by finetune), plots/scores/CHECKPOINT/TRACKER/alphas.csv (by score) and
+metrics/mixture/STAGE.json (by mixture). `score_tables` has those that read more of what scoring wrote.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from stages.curriculum.results import SCORES, Result, first_tracker
+from stages.curriculum.results import METRICS, SCORES, Result, first_tracker, read_scores
 from stages.errors import InputError
 from stages.params import Params
 
@@ -20,6 +21,9 @@ _TRAINING_COLUMNS = ("epoch", "lr", "loss", "mAP", "mAP50")
 HOTA_COLUMNS = ("checkpoint", "source", "tracker", *SCORES)
 ALPHA_COLUMNS = ("checkpoint", "source", "tracker", "alpha", "HOTA", "DetA", "AssA")
 FORGETTING_COLUMNS = ("checkpoint", "source", "HOTA")
+_NAMES = ("stage", "checkpoint", "parent", "source", "tracker", "sequence", "class", "metric")
+TEXT_COLUMNS = frozenset((*_NAMES, "trained", "kind", "cause", "view", "file", "thumbnail", "method", "sentence"))
+MIXTURE_COLUMNS = ("stage", "source", "class", "frames", "seconds", "boxes")
 
 
 def training_table(params: Params, root: Path = PLOTS) -> Table:
@@ -27,7 +31,7 @@ def training_table(params: Params, root: Path = PLOTS) -> Table:
     return [
         {"stage": stage, **row}
         for stage in params.curriculum
-        for row in _read(root / "training" / f"{stage}.csv", _TRAINING_COLUMNS, parts="loss_")
+        for row in read_table(root / "training" / f"{stage}.csv", _TRAINING_COLUMNS, parts="loss_")
     ]
 
 
@@ -57,17 +61,27 @@ def alpha_table(params: Params, root: Path = PLOTS) -> Table:
     for checkpoint in params.evaluation.checkpoints:
         for tracker in params.trackers:
             path = root / "scores" / checkpoint / tracker / "alphas.csv"
-            for row in _read(path, ("source", "class", *ALPHA_COLUMNS[3:])):
+            for row in read_table(path, ("source", "class", *ALPHA_COLUMNS[3:])):
                 if row["class"] == "pooled":
                     named = {"checkpoint": checkpoint, "source": row["source"], "tracker": tracker}
                     table.append(named | {name: row[name] for name in ALPHA_COLUMNS[3:]})
     return table
 
 
-def _read(path: Path, columns: tuple[str, ...], parts: str | None = None) -> Table:
+def mixture_table(params: Params, root: Path = METRICS) -> Table:
+    """What every stage's mixture shows for training: frames, video seconds and boxes, by source and class."""
+    return [
+        {"stage": stage, "source": source, "class": name, "frames": of["frames"], "seconds": of["seconds"], "boxes": n}
+        for stage in params.curriculum
+        for source, of in read_scores(root / "mixture" / f"{stage}.json").items()
+        for name, n in of["boxes"].items()
+    ]
+
+
+def read_table(path: Path, columns: tuple[str, ...], parts: str | None = None) -> Table:
     """The rows of a CSV file: numbers as floats, empty fields as None, columns that it lacks as None.
 
-    Besides ``columns`` all whose names begin with ``parts``.
+    Besides ``columns`` all whose names begin with ``parts``. What is in `TEXT_COLUMNS` is text whatever it looks like.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -79,12 +93,14 @@ def _read(path: Path, columns: tuple[str, ...], parts: str | None = None) -> Tab
     if columns[0] not in header:
         raise InputError(f"{path}:1", f"no column `{columns[0]}`", "delete it and run `dvc repro`")
     more = tuple(name for name in header if parts is not None and name.startswith(parts))
-    return [{name: _parse(row.get(name)) for name in columns + more} for row in rows]
+    return [{name: _parse(name, row.get(name)) for name in columns + more} for row in rows]
 
 
-def _parse(field: str | None) -> object:
+def _parse(column: str, field: str | None) -> object:
     if field is None or field == "":
         return None
+    if column in TEXT_COLUMNS:
+        return field
     try:
         return float(field)
     except ValueError:

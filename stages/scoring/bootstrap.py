@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
@@ -24,6 +25,7 @@ from stages.sequences.seeds import generator
 FEWEST = 5  # sequences with ground truth
 LEVEL = 0.95
 RESAMPLES = 5000
+NO_DIFFERENCE = "no difference"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ class Difference:
     def beyond_chance(self) -> bool:
         """Whether the interval leaves out 0."""
         return not self.low <= 0 <= self.high
+
+    @property
+    def sentence(self) -> str:
+        """Whether the difference is larger than chance, in words."""
+        if self.first == self.second and not self.low < self.high:
+            return NO_DIFFERENCE
+        if not self.beyond_chance:
+            return "not larger than chance"
+        return f"{'better' if self.value > 0 else 'worse'}, by more than chance"
 
 
 def intervals(results: Mapping[str, Mapping[str, dict]]) -> dict:
@@ -71,8 +82,13 @@ def differences(first: Parts, second: Parts, name: str | None = None) -> list[Di
         return None
     before, after = (scores_of(resampled(sums)) for sums in pair)
     low, high = np.nanpercentile(after - before, percentiles(annotated(pair[0])), axis=0)
-    whole = [scores_of(sums.sum(axis=0)) for sums in pair]
-    return [Difference(*map(_plain, each)) for each in zip(METRICS, *whole, low, high, strict=True)]
+    return _gathered(pair, low, high)
+
+
+def plain_differences(first: Parts, second: Parts) -> list[Difference]:
+    """As `differences`, pooled over all classes, without bounds (NaN) however few sequences there are."""
+    unknown = np.full(len(METRICS), np.nan)
+    return _gathered([_of_class(parts, None) for parts in (first, second)], unknown, unknown)
 
 
 def annotated(sums: np.ndarray) -> int:
@@ -91,8 +107,9 @@ def resampled(sums: np.ndarray, resamples: int = RESAMPLES) -> np.ndarray:
     return draws(len(sums), resamples) @ sums
 
 
+@lru_cache(maxsize=1)
 def draws(sequences: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """How often each draw has each sequence: (R, S) float64, every row sums to S."""
+    """How often each draw has each sequence: (R, S) float64, every row sums to S; not to be written to."""
     shares = np.full(sequences, 1 / sequences)
     return generator(0, "bootstrap", sequences).multinomial(sequences, shares, resamples).astype(np.float64)
 
@@ -107,6 +124,11 @@ def _bounds(sums: np.ndarray) -> dict[str, list[float]] | str:
 
 def _of_class(parts: Parts, name: str | None) -> np.ndarray:
     return parts.sums.sum(axis=1) if name is None else parts.sums[:, parts.classes.index(name)]
+
+
+def _gathered(pair: list[np.ndarray], low: np.ndarray, high: np.ndarray) -> list[Difference]:
+    whole = [scores_of(sums.sum(axis=0)) for sums in pair]
+    return [Difference(*map(_plain, each)) for each in zip(METRICS, *whole, low, high, strict=True)]
 
 
 def _plain(value: object) -> object:

@@ -85,6 +85,6 @@ def test_post_processed_tracks_stand_beside_the_raw_ones(params):
 
 
 def test_scores_may_lack_a_source(params):
-    for path in Path("metrics").rglob("*.json"):
+    for path in Path("metrics/scores").rglob("*.json"):
         path.write_text(json.dumps({"street": json.loads(path.read_text())["street"]}))
     assert summarise(params, read_results(params))["stage1"].keys() == {"street"}
