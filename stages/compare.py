@@ -1,11 +1,13 @@
 """Says whether two runs differ by more than chance: ``python -m stages.compare A B``.
 
-A and B are CHECKPOINT/TRACKER of this workspace, or REV:CHECKPOINT/TRACKER of a git revision (a commit, branch or tag;
-DVC's cache or remote has its scores). ``--label NAME`` compares one class instead of all pooled. TRACKER.post is what
-the tracker's post-processing made.
+A and B are two revisions (commits, branches, tags, DVC experiments, or `workspace`): plots/compare.html is then the
+report's page of both, side by side, params that differ first. Or they are two runs of a tracker:
 
-Reads plots/scores/CHECKPOINT/TRACKER/parts.csv of both and prints, for every source that both have, HOTA, MOTA and IDF1
-of A and of B, and the difference with its 95 % interval by a paired bootstrap over sequences. Both must have been
+CHECKPOINT/TRACKER of this workspace, or REV:CHECKPOINT/TRACKER of a revision (DVC's cache or remote has its scores).
+``--label NAME`` compares one class instead of all pooled. TRACKER.post is what the tracker's post-processing made.
+
+Of these it reads plots/scores/CHECKPOINT/TRACKER/parts.csv. It prints, for every source that both have, HOTA, MOTA and
+IDF1 of A and of B, and the difference with its 95 % interval by a paired bootstrap over sequences. Both must have been
 scored over the same sequences and the same ground truth. Of twenty intervals at 95 %, one leaves out 0 by luck: choose
 the metric before you look.
 """
@@ -14,16 +16,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from stages.errors import InputError, run_stage
+from stages.files import write_text
 from stages.scoring.bootstrap import FEWEST, Difference, differences
 from stages.scoring.parts import Parts, parse_parts, read_parts
 
+PAGE = Path("plots/compare.html")
 _POST = ".post"
 
 
 def main(a: str, b: str, *, label: str = "") -> None:
-    """Compare run ``b`` with run ``a``."""
+    """Compare ``b`` with ``a``: two runs, or two revisions."""
+    if not label and not any(_is_run(name) for name in (a, b)):
+        write_page(a, b)
+    else:
+        compare_runs(a, b, label)
+
+
+def _is_run(name: str) -> bool:
+    """Whether ``name`` is CHECKPOINT/TRACKER, of here or of a revision, and no revision such as origin/main."""
+    checkpoint, slash, _ = name.partition("/")
+    if ":" in name or not slash:
+        return ":" in name
+    if Path("plots/scores", checkpoint).is_dir():
+        return True
+    from stages.reporting.revisions import is_revision
+
+    return not is_revision(name)
+
+
+def write_page(a: str, b: str) -> None:
+    """Write plots/compare.html."""
+    from stages.reporting.comparing import compared
+    from stages.reporting.page import render
+    from stages.reporting.revisions import run_of
+
+    with TemporaryDirectory() as folder:
+        runs = [run_of(name, Path(folder, str(number))) for number, name in enumerate((a, b))]
+        page = render(f"Skyward: {a} and {b}", compared(*runs))
+    write_text(PAGE, page)
+    print(PAGE)
+
+
+def compare_runs(a: str, b: str, label: str) -> None:
+    """Print the differences of two trackers' runs, of class ``label`` or of all."""
     first, second = read_run(a), read_run(b)
     compared = {}
     for source in first:
@@ -92,16 +130,7 @@ def lines(source: str, sequences: int, found: list[Difference] | None) -> Iterat
         return
     for each in found:
         numbers = f"{each.first:.4f} -> {each.second:.4f}  {each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
-        yield f"  {each.metric}  {numbers}  {sentence(each)}"
-
-
-def sentence(found: Difference) -> str:
-    """Whether the difference is larger than chance, in words."""
-    if found.first == found.second and found.low == found.high:
-        return "no difference"
-    if not found.beyond_chance:
-        return "not larger than chance"
-    return f"{'better' if found.value > 0 else 'worse'}, by more than chance"
+        yield f"  {each.metric}  {numbers}  {each.sentence}"
 
 
 if __name__ == "__main__":

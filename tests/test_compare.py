@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 from tracking_results import results_of
 
 from stages.compare import main, read_run
@@ -112,8 +113,6 @@ def test_no_such_class(runs):
 
 
 def test_a_revision_is_read_from_dvcs_cache(runs, capsys):
-    from dvc.repo import Repo
-
     git = ["git", "-c", "user.name=n", "-c", "user.email=n@localhost"]
     subprocess.run([*git, "init", "-q"], check=True)
     with Repo.init() as repo:

@@ -24,10 +24,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory, s3_remote: S3Server) -> Clon
 
 
 def outputs(clone: Clone) -> dict[str, str]:
-    """The hash of every output in dvc.lock, but what runs cost."""
+    """The hash of every output in dvc.lock, but what runs cost and the page that tells it."""
     lock = yaml.safe_load((clone.folder / "dvc.lock").read_text())
     found = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
-    return {path: md5 for path, md5 in found.items() if not path.startswith("metrics/runs/")}
+    return {path: md5 for path, md5 in found.items() if not path.startswith(("metrics/runs/", "plots/report"))}
 
 
 def _ran(printed: str) -> set[str]:
@@ -40,9 +40,14 @@ def test_everything_is_there(clone: Clone):
         "models/stage2/model.safetensors",
         "plots/forgetting.png",
         "plots/matrix.png",
+        "plots/report.html",
+        "plots/report/timeline.png",
         "metrics/gates.json",
     ]
-    names += [f"plots/videos/{source}.mp4" for source in SMALL["sources"]]
+    for checkpoint in ("stage1", "stage2"):
+        names += [f"plots/videos/{checkpoint}/{source}.mp4" for source in SMALL["sources"]]
+        names += [f"plots/videos/{checkpoint}/{source}.diagnosis.mp4" for source in SMALL["sources"]]
+        names += [f"plots/videos/{checkpoint}/worst.csv", f"plots/explain/{checkpoint}/explain.csv"]
     assert [name for name in names if not (clone.folder / name).is_file()] == []
     curriculum = json.loads((clone.folder / "metrics/curriculum.json").read_text())
     assert set(curriculum) == {"stage1", "stage2", "forgetting", "backward_transfer", "forward_transfer"}
@@ -97,7 +102,8 @@ def test_a_trackers_options_run_no_network(clone: Clone):
     params["trackers"]["bytetrack"]["match_thresh"] = 0.7
     clone.write_params(params)
     again = {f"{stage}@{name}-bytetrack" for stage in ("track", "score") for name in ("stage1", "stage2")}
-    assert _ran(clone.dvc("repro")) - {"gate"} == {"check", "plot"} | again
+    again |= {f"{stage}@{name}" for stage in ("draw_videos", "explain") for name in ("stage1", "stage2")}
+    assert _ran(clone.dvc("repro")) - {"gate"} == {"check", "plot", "report"} | again
     params["trackers"]["bot"] = {"type": "botsort"}  # which asks how the camera moves, in all test sequences
     clone.write_params(params)
     ran = _ran(clone.dvc("repro", "track"))
@@ -114,7 +120,7 @@ def test_a_gate_that_is_not_kept_fails_the_run_last(clone: Clone):
     params["gates"] = {"air": {"min_HOTA": 1.0, "fail": True}}
     clone.write_params(params)
     printed = clone.dvc("repro", status=255)
-    assert _ran(printed) == {"check", "gate"}
+    assert _ran(printed) == {"check", "report", "gate"}
     assert "gates.air.min_HOTA: the gate is not kept (" in printed
     clone.git("checkout", "--quiet", ".")
     clone.dvc("checkout")

@@ -1,0 +1,1 @@
+"""plots/report.html: the whole run on one page, and two runs side by side, for someone who started neither."""
