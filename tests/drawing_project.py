@@ -9,12 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from tracking_scenes import scene
 
 from stages.params import Params, load_params
-from stages.params.labels import WORLD_LABELS
 from stages.scoring.parts import write_parts
-from stages.sequences.index import write_index
 
 ROOT = Path(__file__).resolve().parent.parent
 SEQUENCES = ("one", "two", "three", "four", "five", "six")
@@ -123,18 +120,3 @@ def _write(path: str, header: list[str], rows: list[list]) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with Path(path).open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
-
-
-def add_footage(length: int = 12) -> None:
-    """One test sequence a source with one track that walks to the right, and a person without tracks in `air`."""
-    for source, fps in (("street", 10), ("air", 20)):
-        folder = Path("data/sources", source)
-        folder.mkdir(parents=True)
-        sequence = scene(folder / "one.zip", fps=fps, length=length)
-        row = {"sequence": "one", "split": "test", "frames": length, "fps": fps, "width": 320, "height": 192}
-        write_index(folder, [row | {"boxes": 1, "ids": 1, "sha256": "0"}], WORLD_LABELS)
-        sequence.close()
-        path = Path("data/tracks/stage3/bytetrack", source, "one.txt")
-        path.parent.mkdir(parents=True)
-        lines = (f"{f},1,{100 + 2 * f}.00,60.00,30.00,60.00,0.9000,1,-1\n" for f in range(1, length + 1))
-        path.write_text("".join(lines) if source == "street" else "")

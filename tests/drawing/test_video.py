@@ -1,4 +1,4 @@
-"""stages/drawing/video.py: a video that players play, at the sequence's own pace, the same bytes every time."""
+"""Tracks as videos that players play, at the sequence's own pace, the same bytes every time; and what is drawn."""
 
 from __future__ import annotations
 
@@ -11,20 +11,37 @@ import numpy as np
 import pytest
 from tracking_scenes import scene
 
-from stages.drawing.overlay import Overlay, Track, colour_of, output_size
-from stages.drawing.video import drawn_frames, tracks_of, write_video, writing
+from stages.drawing.canvas import output_size
+from stages.drawing.overlay import Overlay, colour_of
+from stages.drawing.video import decoded, film, frames_within, tracks_of, writing
+from stages.drawing.views import BETWEEN, SideBySide, TracksView
+from stages.errors import InputError
 from stages.params import WorldSource
 from stages.sequences.archive import Sequence, write_archive
+from stages.sequences.tracks import Tracks
 from stages.world import world_sequences
 
-TRACKS = {frame: [Track(7, 1, np.array([60.0 + frame, 50, 100 + frame, 110]))] for frame in range(1, 13)}
+FRAMES = np.arange(1, 13)
+BOXES = np.array([[60.0 + frame, 50, 40, 60] for frame in FRAMES])
+TRACKS = Tracks(FRAMES, np.full(12, 7), BOXES, np.full(12, 1))
+NONE = Tracks(*(np.zeros(0, int) for _ in range(2)), np.zeros((0, 4)), np.zeros(0, int))
+
+
+def view(sequence: Sequence, tracks: Tracks = TRACKS, title: str = "street one", **options) -> TracksView:
+    return TracksView(sequence.info, tracks, ("person", "car"), title, **options)
+
+
+def images(path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="bgr24", src_colorspace="ITU709") for frame in container.decode(video=0)]
 
 
 @pytest.mark.parametrize(
     "size,expected",
     [
         ((320, 192), (640, 384, 2.0)),
-        ((640, 481), (1280, 962, 2.0)),
+        ((639, 481), (1278, 962, 2.0)),
+        ((640, 384), (640, 384, 1.0)),
         ((768, 575), (768, 576, 1.0)),
         ((1920, 1080), (1280, 720, 2 / 3)),
     ],
@@ -36,7 +53,7 @@ def test_output_size(size, expected):
 @pytest.mark.parametrize("fps", [10, 29.97])
 def test_is_h264_at_the_sequences_rate(tmp_path, fps):
     sequence = scene(tmp_path / "one.zip", fps=fps, length=12)
-    write_video(tmp_path / "one.mp4", sequence, TRACKS, ("person", "car"), "street one")
+    film(sequence, {tmp_path / "one.mp4": view(sequence)}, 12)
     with av.open(str(tmp_path / "one.mp4")) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -56,7 +73,7 @@ def test_same_bytes(tmp_path):
     write_archive(tmp_path / "one.zip", item.info, frames, gt)
     sequence, found = Sequence(tmp_path / "one.zip"), set()
     for _ in range(40):
-        write_video(tmp_path / "one.mp4", sequence, TRACKS, ("person", "car"), "air/air-test-01   stage2, bytetrack")
+        film(sequence, {tmp_path / "one.mp4": view(sequence, title="air/air-test-01   stage2, bytetrack")}, 16)
         found.add((tmp_path / "one.mp4").read_bytes())
     assert len(found) == 1
 
@@ -64,8 +81,8 @@ def test_same_bytes(tmp_path):
 def test_boxes_are_drawn_where_they_are(tmp_path):
     sequence = scene(tmp_path / "one.zip", length=3)
     plain, drawn = (
-        list(drawn_frames(Overlay((320, 192), ("person", "car"), 10), sequence, tracks, "x", 3))
-        for tracks in ({}, TRACKS)
+        [each.draw(sequence.frame(number), number) for number in (1, 2, 3)]
+        for each in (view(sequence, NONE), view(sequence))
     )
     for frame, (before, after) in enumerate(zip(plain, drawn, strict=True), start=1):
         changed = np.argwhere((before != after).any(axis=2))
@@ -136,3 +153,66 @@ def test_colours_last_and_differ():
     hues = [cv2.cvtColor(np.uint8([[c]]), cv2.COLOR_BGR2HSV)[0, 0, 0] for c in colours]
     apart = [min(abs(int(a) - int(b)), 180 - abs(int(a) - int(b))) for a, b in pairwise(hues)]
     assert min(apart) > 30  # of 180
+
+
+def test_both_views_of_one_decoding(tmp_path, monkeypatch):
+    sequence, asked = scene(tmp_path / "one.zip", length=12), []
+    frame = Sequence.frame
+    monkeypatch.setattr(Sequence, "frame", lambda self, number: asked.append(number) or frame(self, number))
+    film(sequence, {tmp_path / "a.mp4": view(sequence), tmp_path / "b.mp4": view(sequence, NONE)}, 9)
+    assert asked == list(range(1, 10))
+    with_tracks, without = images(tmp_path / "a.mp4"), images(tmp_path / "b.mp4")
+    assert len(with_tracks) == len(without) == 9
+    box = np.s_[100:220, 122:202]
+    assert np.abs(with_tracks[0][box].astype(int) - without[0][box]).max() > 60
+
+
+def test_frames_are_decoded_in_order_and_only_a_few_ahead(tmp_path, monkeypatch):
+    sequence, asked = scene(tmp_path / "one.zip", length=40, pan=2), []
+    frame = Sequence.frame
+    monkeypatch.setattr(Sequence, "frame", lambda self, number: asked.append(number) or frame(self, number))
+    for number, image in decoded(sequence, range(3, 31)):
+        assert np.array_equal(image, frame(sequence, number))
+        assert len(asked) <= number - 3 + 6
+    assert number == 30
+
+
+@pytest.mark.parametrize("damaged", [1, 7])
+def test_a_damaged_frame_leaves_no_video(tmp_path, damaged, monkeypatch):
+    sequence = scene(tmp_path / "one.zip", length=12)
+    encoded = Sequence.encoded
+    monkeypatch.setattr(Sequence, "encoded", lambda self, n: b"no image" if n == damaged else encoded(self, n))
+    with pytest.raises(InputError, match="unreadable image"):
+        film(sequence, {tmp_path / "one.mp4": view(sequence)}, 12)
+    assert [path.name for path in tmp_path.iterdir()] == ["one.zip"]
+
+
+def test_what_encoding_raises_is_raised(tmp_path):
+    with pytest.raises(ValueError), writing(tmp_path / "one.mp4", (64, 48), Fraction(10)) as writer:
+        for _ in range(9):
+            writer.write(np.zeros((48, 64), np.uint8))  # no colours
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(60.0, 12), (0.5, 5), (0.001, 1), (1.2, 12)])
+def test_frames_within(tmp_path, seconds, frames):
+    assert frames_within(scene(tmp_path / "one.zip", length=12), seconds) == frames
+
+
+def test_two_pictures_side_by_side(tmp_path):
+    sequence = scene(tmp_path / "one.zip", size=(640, 384), length=2)
+    left, right = view(sequence, most=320), view(sequence, NONE, most=320)
+    both = SideBySide(left, right)
+    image = both.draw(sequence.frame(1), 1)
+    assert both.size == (320 + BETWEEN + 320, 192)
+    assert image.shape == (192, 644, 3)
+    assert (image[:, 320:324] == 255).all()
+    assert np.array_equal(image[:, 324:], view(sequence, NONE, most=320).draw(sequence.frame(1), 1))
+    assert not np.array_equal(image[:, :320], image[:, 324:])
+
+
+@pytest.mark.parametrize("box", [[-1e12, 5, 2e12, 40], [300, 180, 1e9, 1e9], [20, 20, 0, 0], [-50, -50, 10, 10]])
+def test_boxes_that_leave_the_frame(box):
+    rows = np.array([[1, 7, *box, 0.9, 1]])
+    image = Overlay((320, 192), ("person", "car"), 10).draw(np.zeros((192, 320, 3), np.uint8), 1, tracks_of(rows), "")
+    assert image.shape == (384, 640, 3)
+    assert image.any()  # its label at least
