@@ -3,6 +3,7 @@
 Every root stage depends on its output, which is always the same bytes: an edit of params.yaml runs the check again
 and triggers nothing behind it. It also writes the mixture from which a curriculum starts, no source seen yet, and
 data/features.json: what trackers use besides boxes, which changes with that alone and not with a tracker's options.
+Two folders on which stages depend get a file, since no tracker may be there to fill them.
 Run as `python -m stages.check`.
 """
 
@@ -17,7 +18,11 @@ from stages.params import Params, load_params, where
 from stages.params.model import PRETRAINED
 
 FEATURES_NEEDED = Path("data/features.json")
-_NAMED = ("compute", "reid", "protocols", "gates")  # by dvc.yaml: DVC knows no default
+_NAMED = ("compute", "reid", "protocols", "gates", "videos", "explain", "report")  # by dvc.yaml: DVC knows no default
+_FOLDERS = {
+    Path("data/tracks/here.txt"): "The tracks of every checkpoint and tracker lie here.\n",
+    Path("plots/scores/here.txt"): "The scores of every checkpoint and tracker lie here, sequence by sequence.\n",
+}
 
 
 def main() -> None:
@@ -30,6 +35,8 @@ def main() -> None:
         raise InputError(where("evaluation", "boxes"), "missing", "add `boxes: detections`")
     write_json(FEATURES_NEEDED, needed(params))
     write_text(Path("data/params.ok"), "params.yaml is valid\n")
+    for path, text in _FOLDERS.items():
+        write_text(path, text)
     write_mixture(MIXTURES / PRETRAINED, Manifest(classes=(), seen=(), min_visibility=0.0, sources={}), [])
 
 

@@ -25,14 +25,17 @@ EXPLAIN, SCORES = Path("plots/explain"), Path("plots/scores")
 def main(checkpoint: str) -> None:
     """Explain the worst mistakes of one checkpoint."""
     params = load_params()
-    tracker = next(iter(params.trackers))
-    table = SCORES / checkpoint / tracker / "mistakes.csv"
-    mistakes = read_mistakes(table, params.classes, f"run `dvc repro score@{checkpoint}-{tracker}`")
+    mistakes = _mistakes(params, checkpoint, params.first_tracker) if params.first_tracker else []
     wanted = bool(mistakes) and params.explain.mistakes > 0  # if nothing is, no network is loaded
     with replacing(EXPLAIN / checkpoint) as folder:
         folder.mkdir()
         rows = list(_explained(params, checkpoint, mistakes, folder)) if wanted else []
         write_table(folder / "explain.csv", COLUMNS, rows)
+
+
+def _mistakes(params: Params, checkpoint: str, tracker: str) -> list[Mistake]:
+    table = SCORES / checkpoint / tracker / "mistakes.csv"
+    return read_mistakes(table, params.classes, f"run `dvc repro score@{checkpoint}-{tracker}`")
 
 
 def _explained(params: Params, checkpoint: str, mistakes: list[Mistake], folder: Path) -> Iterator[dict[str, object]]:

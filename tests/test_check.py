@@ -31,7 +31,8 @@ def test_it_writes_the_same_whatever_a_valid_file_says(tmp_path: Path):
     assert _check(tmp_path, SMALL).returncode == 0
     written = _written(tmp_path)
     mixture = ("mixtures/pretrained/clips.csv", "mixtures/pretrained/manifest.json")
-    assert set(written) == {"params.ok", "features.json", *mixture}
+    assert set(written) == {"params.ok", "features.json", "tracks/here.txt", *mixture}
+    assert (tmp_path / "plots/scores/here.txt").is_file()
     shutil.rmtree(tmp_path / "data")
     assert _check(tmp_path, SMALL | {"stage1": SMALL["stage1"] | {"lr": 2.0e-3}}).returncode == 0
     assert _written(tmp_path) == written
@@ -59,7 +60,7 @@ def test_a_typo_is_one_line_and_nothing_is_written(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
-@pytest.mark.parametrize("key", ["compute", "reid", "protocols", "gates"])
+@pytest.mark.parametrize("key", ["compute", "reid", "protocols", "gates", "videos", "explain", "report"])
 def test_what_the_pipeline_names_must_be_there(tmp_path: Path, key: str):
     result = _check(tmp_path, {name: value for name, value in SMALL.items() if name != key})
     assert result.stderr == f"error: params.yaml:1: {key}: missing: add `{key}: {{}}`\n"

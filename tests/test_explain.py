@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from stages.detectors.card import Card
@@ -189,3 +190,12 @@ def test_an_unknown_checkpoint_is_one_line():
     assert [path.name for path in Path("plots").iterdir()] == ["scores"]
     assert "stage9/bytetrack/mistakes.csv: no such table of mistakes" in ended.stderr
     assert "score@stage9-bytetrack" in ended.stderr
+
+
+def test_without_a_tracker_there_is_nothing_to_explain():
+    document = yaml.safe_load(Path("params.yaml").read_text()) | {"trackers": {}, "gates": {}}
+    Path("params.yaml").write_text(yaml.safe_dump(document))
+    remove(Path("models"))  # no network is loaded
+    main("stage1")
+    assert (FOLDER / "explain.csv").read_text() == ",".join(COLUMNS) + "\n"
+    assert [path.name for path in FOLDER.iterdir()] == ["explain.csv"]

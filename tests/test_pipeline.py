@@ -115,6 +115,19 @@ def test_a_trackers_options_run_no_network(clone: Clone):
     clone.dvc("checkout")
 
 
+def test_without_trackers_detection_alone_is_scored_and_told(clone: Clone):
+    params = clone.params() | {"trackers": {}, "gates": {}}
+    clone.write_params(params)
+    ran = _ran(clone.dvc("repro"))
+    assert {"plot", "report", "draw_videos@stage1", "explain@stage2"} <= ran
+    assert not {name for name in ran if name.startswith(("detect@", "track@", "finetune@"))}
+    assert "params.yaml names no tracker" in (clone.folder / "plots/report.html").read_text()
+    scores = json.loads((clone.folder / "metrics/curriculum.json").read_text())["stage2"]["street"]
+    assert scores["HOTA"] is None and scores["mAP"] is not None
+    clone.git("checkout", "--quiet", ".")
+    clone.dvc("checkout")
+
+
 def test_a_gate_that_is_not_kept_fails_the_run_last(clone: Clone):
     params = clone.params()
     params["gates"] = {"air": {"min_HOTA": 1.0, "fail": True}}
