@@ -14,6 +14,8 @@ from browser import Opened, needs_chromium, opened
 from drawing_project import ROOT
 from reporting_project import MOMENTS, lay_out_report
 
+from stages.clock import TIMES
+from stages.files import write_json
 from stages.plot import main as plot
 from stages.report import PAGE, main
 from stages.reporting.inlining import Inlined
@@ -35,6 +37,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         lay_out_report(report={"price_per_hour": 2.0, "currency": "EUR"})
+        record = {"seconds": 180.0, "peak_memory_mb": 300, "ended": "2026-01-02T03:04:05+00:00"}
+        write_json(TIMES / "finetune@stage1.json", record)
         plot()
         main()
     return folder
@@ -81,13 +85,14 @@ PICTURES = [
     "Causes of mistakes with bytetrack",
     "Boxes for training, by stage and class, stacked by source",
 ]
+TIMES_PICTURE = "How long each stage took"
 
 
 @needs_chromium
 def test_every_chart_is_drawn_with_no_error_and_no_request(standard):
     with opened(PAGE) as found:
         found.wait_for_charts()
-        assert charts(found) == PICTURES
+        assert charts(found) == [*PICTURES, TIMES_PICTURE]
         assert found.console == []
         assert [url for url in found.requests if not url.startswith(("file:", "data:"))] == []
         assert [url for url in found.requests if url.startswith("file:")] == [PAGE.resolve().as_uri()]
@@ -170,6 +175,10 @@ def test_the_head_tells_what_it_took(standard):
     assert facts["training took"] == "6 min 0 s"
     assert facts["cost"] == "0.20 EUR at 2 an hour"
     assert facts["peak memory"] == "0.5 GiB"
+    assert facts["trained at"] == "2026-01-02 03:04:05 UTC"
+    assert facts["all stages took"] == "3 min 0 s (1 on record)"
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", page().partition("as last run on this machine")[2])
+    assert cells[:5] == ["finetune@stage1", "180.0", "300", "2026-01-02T03:04:05", "0.1"]
     assert facts["trained"] == "yolov8-pico (yolo), person, car"
 
 

@@ -54,10 +54,22 @@ def settings(run: Run) -> Section:
         longest = max(rows, key=lambda row: row["seconds"])
         text = f"The longest: {longest['stage']}, {longest['seconds']:.1f} s."
         blocks.append(Chart("How long each stage took", text, [("", charts.times(rows))], TIMES, "narrow"))
-        columns = ["stage", "seconds", "peak MB", "ended (UTC)"]
-        cells = [[r["stage"], r["seconds"], r["peak_memory_mb"], r["ended"].partition("+")[0]] for r in rows]
+        columns = ["stage", "seconds", "peak MB", "ended (UTC)", *([run.params.report.currency] if _price(run) else [])]
+        cells = [
+            [r["stage"], r["seconds"], r["peak_memory_mb"], r["ended"].partition("+")[0], *_cost(run, r["seconds"])]
+            for r in rows
+        ]
         blocks.append(Table("Stages of the pipeline, as last run on this machine", columns, cells))
     versions = listed(dict.fromkeys(record.get("torch", "") for record in run.records.values()))
     blocks.append(Note(f"PyTorch {versions or 'not known'}."))
     blocks.append(Text("params.yaml", run.text))
     return Section("settings", "Times and params", blocks)
+
+
+def _price(run: Run) -> float:
+    return run.params.report.price_per_hour
+
+
+def _cost(run: Run, seconds: float) -> list[float]:
+    """What so many seconds cost, where there is a price."""
+    return [round(seconds / 3600 * _price(run), 4)] if _price(run) else []
