@@ -1,9 +1,9 @@
 """What the report takes: ``python -m benchmarks.report``, with Debian's chromium.
 
-On a copy of the finished run of this folder: seconds of the stages `plot`, `draw_videos`, `explain` and `report`, each a process
-of its own, and the page's size. Then a made-up run with the scores of 500 sequences a source, four checkpoints and two
-trackers: its page's size, and the time from the request to the first paint and to the last chart, the median of five
-openings, against the page that Vega-Lite's own converter writes for the forgetting matrix alone.
+On a copy of the finished run of this folder: seconds of the stages `plot`, `draw_videos`, `explain` and `report`, each
+a process of its own, and the page's size. Then a made-up run with the scores of 500 sequences a source, four
+checkpoints and two trackers: its page's size, and the time from the request to the first paint and to the last chart,
+the median of five openings, against the page that Vega-Lite's own converter writes for the forgetting matrix alone.
 """
 
 from __future__ import annotations
