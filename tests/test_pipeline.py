@@ -150,6 +150,10 @@ def test_an_experiment_retrains_only_what_it_changes(clone: Clone):
     shown = clone.dvc("metrics", "diff", "--all", "main").strip().splitlines()  # also what did not change
     assert any("stage2.street.HOTA" in line for line in shown)
     assert len(shown) <= 40
+    [name] = clone.dvc("exp", "list", "main", "--name-only").split()
+    clone.run("python", "-m", "stages.compare", "main", name)
+    page = (clone.folder / "plots/compare.html").read_text()
+    assert f'<p class="label">{name}</p>' in page and "stage2.lr" in page and "stage1.lr</td>" not in page
     clone.git("checkout", "--quiet", "main")
     clone.dvc("checkout")
 
@@ -157,7 +161,8 @@ def test_an_experiment_retrains_only_what_it_changes(clone: Clone):
 def test_plots_show_every_series(clone: Clone):
     clone.dvc("plots", "show", "--out", "shown")
     page = next((clone.folder / "shown").glob("*.html")).read_text()
-    for needle in ("Training loss", "HOTA over", '"stage": "stage2"', '"checkpoint": "stage1"', "hota.png"):
+    titles = ("Training loss", "Learning rate", "HOTA over", "Detection against", "HOTA gained", "What mistakes come")
+    for needle in (*titles, "What the mixtures hold", '"stage": "stage2"', '"checkpoint": "stage1"', "hota.png"):
         assert needle in page
     shutil.rmtree(clone.folder / "shown")
 

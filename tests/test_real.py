@@ -40,6 +40,11 @@ def test_the_whole_dag_on_real_footage(real_data: Path, tmp_path: Path):
         assert set(curriculum[checkpoint]) == {"pets", "mot17", "drone"}
         assert curriculum[checkpoint]["pets"]["HOTA"] > 0.4  # COCO's people are found, and not forgotten in one epoch
         assert curriculum[checkpoint]["mot17"]["HOTA"] > 0.1
-    videos = {path.name for path in (clone.folder / "plots/videos").iterdir()}
-    assert videos == {"pets.mp4", "mot17.mp4", "drone.mp4"}
+    for checkpoint in ("pretrained", "stage2"):
+        videos = {path.name for path in (clone.folder / "plots/videos" / checkpoint).glob("*.mp4")}
+        sources = ("pets", "mot17", "drone")
+        views = {f"{source}{view}.mp4" for source in sources for view in ("", ".diagnosis")}
+        assert videos - {"worst.mp4"} == views
+        pictures = list((clone.folder / "plots/explain" / checkpoint).glob("*.jpg"))
+        assert len(pictures) >= 2
     assert "up to date" in clone.dvc("status")

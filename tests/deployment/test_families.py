@@ -100,7 +100,8 @@ def test_nothing_proposed_is_no_error(tmp_path: Path):
 
 def test_rfdetr_at_any_batch(tmp_path: Path):
     detector = _with_scores(fresh("rfdetr", "nano"), 8, 0.3)
-    difference, _ = _export(detector, "onnx", tmp_path / "a.onnx", 5)
+    # On even grey all places tie for being a query, and processors break ties differently.
+    difference, _ = _export(detector, "onnx", tmp_path / "a.onnx", 5, empty=False)
     assert difference.inputs == ((1, 3, 320, 320), (3, 3, 320, 320))
     assert sum(difference.detections) >= 3 and difference.box < 0.01 and difference.score < 1e-3
 

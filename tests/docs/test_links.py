@@ -57,7 +57,8 @@ def test_every_page_is_reached_from_the_readme():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_of_code_exist(page: Path):
     found = _CODE.findall(re.sub(r"\]\([^)]*\)|https?://\S+", "]", prose(page)))
-    missing = [path for path in found if not any(ROOT.glob(_plain(path))) and "NAME" not in path]
+    own = [path for path in found if not path.startswith(".dvc/tmp/")]  # what DVC makes as it runs
+    missing = [path for path in own if not any(ROOT.glob(_plain(path))) and "NAME" not in path]
     assert missing == []
 
 
