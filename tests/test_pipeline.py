@@ -150,7 +150,7 @@ def test_an_experiment_retrains_only_what_it_changes(clone: Clone):
     shown = clone.dvc("metrics", "diff", "--all", "main").strip().splitlines()  # also what did not change
     assert any("stage2.street.HOTA" in line for line in shown)
     assert len(shown) <= 40
-    [name] = clone.dvc("exp", "list", "main", "--name-only").split()
+    [name] = clone.dvc("exp", "list", "--all-commits", "--name-only").split()
     clone.run("python", "-m", "stages.compare", "main", name)
     page = (clone.folder / "plots/compare.html").read_text()
     assert f'<p class="label">{name}</p>' in page and "stage2.lr" in page and "stage1.lr</td>" not in page
