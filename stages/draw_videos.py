@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from stages.errors import InputError, run_stage
+from stages.errors import choose, run_stage
 from stages.fanout import Engine, fan_out
 from stages.files import replacing, write_table
 from stages.params import Params, load_params
@@ -74,9 +74,7 @@ class Run(NamedTuple):
 def main(checkpoint: str) -> None:
     """Draw one checkpoint's videos."""
     params = load_params()
-    if checkpoint not in params.evaluation.checkpoints:
-        remedy = f"params.yaml evaluates {', '.join(params.evaluation.checkpoints)}"
-        raise InputError(checkpoint, "no such checkpoint", remedy)
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
     names = [(source, each.name) for source in params.sources for each in held_out(params, source)]
     run = Run(params, checkpoint, params.first_tracker or "")
     with replacing(VIDEOS / checkpoint) as folder:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from stages.errors import run_stage
+from stages.errors import choose, run_stage
 from stages.explaining.mistakes import Mistake, read_mistakes
 from stages.explaining.table import COLUMNS, file_name, row_of
 from stages.files import replacing, write_table
@@ -25,6 +25,7 @@ EXPLAIN, SCORES = Path("plots/explain"), Path("plots/scores")
 def main(checkpoint: str) -> None:
     """Explain the worst mistakes of one checkpoint."""
     params = load_params()
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
     mistakes = _mistakes(params, checkpoint, params.first_tracker) if params.first_tracker else []
     wanted = bool(mistakes) and params.explain.mistakes > 0  # if nothing is, no network is loaded
     with replacing(EXPLAIN / checkpoint) as folder:

@@ -195,6 +195,6 @@ def test_bad_input_is_one_error_and_leaves_the_old_videos(project, harm):
 
 
 def test_an_unknown_checkpoint(project):
-    with pytest.raises(InputError, match=r"^stage9: no such checkpoint: params\.yaml evaluates pretrained, stage1"):
+    with pytest.raises(InputError, match=r"^stage9: no such checkpoint: params\.yaml has pretrained, stage1"):
         main("stage9")
     assert not Path("plots/videos").exists()

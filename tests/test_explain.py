@@ -188,7 +188,7 @@ def test_an_unknown_checkpoint_is_one_line():
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ended.returncode == 1 and ended.stderr.count("\n") == 1
     assert [path.name for path in Path("plots").iterdir()] == ["scores"]
-    assert "stage9/bytetrack/mistakes.csv: no such table of mistakes" in ended.stderr
+    assert "error: stage9: no such checkpoint: params.yaml has stage1" in ended.stderr
     assert "score@stage9-bytetrack" in ended.stderr
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from drawing_project import HOTA, SEQUENCES, lay_out
 
+from stages.drawing import score_tables
 from stages.errors import InputError
 from stages.plot import main
+from stages.scoring import mistakes
 
 
 @pytest.fixture
@@ -129,3 +131,7 @@ def test_without_trackers_detection_alone_is_scored(tmp_path, monkeypatch):
     assert {(r["tracker"], r["HOTA"], r["mAP"]) for r in rows("hota.csv")} == {("detections", "", "0.60012")}
     assert rows("gains.csv") == rows("sequences.csv") == rows("causes.csv") == []
     assert json.loads(Path("metrics/curriculum.json").read_text())["forgetting"] == {}
+
+
+def test_causes_are_those_of_scoring():
+    assert score_tables.CAUSES == mistakes.CAUSES

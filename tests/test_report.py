@@ -38,7 +38,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         lay_out_report(report={"price_per_hour": 2.0, "currency": "EUR"})
         record = {"seconds": 180.0, "peak_memory_mb": 300, "ended": "2026-01-02T03:04:05+00:00"}
-        write_json(TIMES / "finetune@stage1.json", record)
+        for stage in ("finetune@stage1", "finetune@gone", "track@stage1-gone"):  # the two are of earlier params
+            write_json(TIMES / f"{stage}.json", record)
         plot()
         main()
     return folder

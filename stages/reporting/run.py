@@ -69,8 +69,14 @@ class Run:
 
     @cached_property
     def times(self) -> dict[str, dict]:
-        """What each stage of the pipeline took on this machine, by its name; those that are on record."""
-        return read_times(self.root)
+        """What each stage of the pipeline took on this machine, by its name; those that are on record.
+
+        What params.yaml has no more (a stage of the curriculum, a source, a tracker) is left out.
+        """
+        checkpoints, trackers = self.params.evaluation.checkpoints, self.params.trackers
+        runs = (f"{checkpoint}-{tracker}" for checkpoint in checkpoints for tracker in trackers)
+        items = {"", *self.params.curriculum, *self.params.sources, *checkpoints, *runs}
+        return {name: of for name, of in read_times(self.root).items() if name.partition("@")[2] in items}
 
 
 def commit_of(root: Path) -> str:
