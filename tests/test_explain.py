@@ -186,10 +186,8 @@ def test_an_unknown_checkpoint_is_one_line():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "stages.explain", "stage9"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 1 and ended.stderr.count("\n") == 1
+    assert (ended.returncode, ended.stderr) == (1, "error: stage9: no such checkpoint: params.yaml has stage1\n")
     assert [path.name for path in Path("plots").iterdir()] == ["scores"]
-    assert "error: stage9: no such checkpoint: params.yaml has stage1" in ended.stderr
-    assert "score@stage9-bytetrack" in ended.stderr
 
 
 def test_without_a_tracker_there_is_nothing_to_explain():
