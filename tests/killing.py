@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import math
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,14 +18,35 @@ from tests.pipeline import SMALL, Clone, clone_repository
 
 TARGET = "finetune@stage1"
 VICTIMS = ("stage", "dvc", "both")
+_TRIED = 20  # epochs of two steps that tell how fast the machine is
 
 
 def training_project(folder: Path, epochs: int, detector: dict[str, str] = SMALL["detector"]) -> Clone:
     """A clone in which one stage trains for ``epochs`` of two steps; all that comes before has run."""
-    stage = SMALL["stage1"] | {"epochs": epochs, "validate_every": max(1, epochs // 4)}
-    clone = clone_repository(folder, SMALL | {"stage1": stage, "detector": detector})
+    clone = clone_repository(folder, _params(epochs, detector))
     clone.dvc("repro", "mixture@stage1", "download_weights")
     return clone
+
+
+def lasting_project(folder: Path, seconds: float, detector: dict[str, str]) -> tuple[Clone, int]:
+    """The same, with as many epochs as take about so many ``seconds`` on this machine; returns their number too.
+
+    A run is saved once a second: one that is to be killed some times must last, however fast the machine is.
+    """
+    clone = training_project(folder, _TRIED, detector)
+    clone.dvc("repro", TARGET)
+    [table] = (clone.folder / ".skyward/runs").glob("stage1-*/steps.csv")
+    with table.open() as file:
+        ends = [float(row["seconds"]) for row in csv.DictReader(file)]
+    epochs = math.ceil(seconds / (ends[-1] - ends[_TRIED - 1]) * _TRIED / 2)  # the first half warms up
+    clone.write_params(_params(epochs, detector))
+    forget(clone)
+    return clone, epochs
+
+
+def _params(epochs: int, detector: dict[str, str]) -> dict:
+    stage = SMALL["stage1"] | {"epochs": epochs, "validate_every": max(1, epochs // 4)}
+    return SMALL | {"stage1": stage, "detector": detector}
 
 
 def result(clone: Clone) -> tuple[str, str]:
@@ -46,16 +69,22 @@ def forget(clone: Clone) -> None:
 
 
 def saved_steps(clone: Clone) -> int:
-    """Rows of the steps that the run's scratch folder has on record; 0 before training."""
-    tables = list((clone.folder / ".skyward/runs").glob("stage1-*/steps.csv"))
-    return max((len(path.read_text().splitlines()) - 1 for path in tables), default=0)
+    """The step after which a run was saved last; 0 before."""
+    return max((progress["step"] for progress in _saved(clone)), default=0)
 
 
 def resumes(clone: Clone) -> list[int]:
     """The steps after which the only run there is was gone on with."""
-    [path] = (clone.folder / ".skyward/runs").glob("stage1-*/state.safetensors")
-    with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["progress"])["resumed_at"]
+    [progress] = _saved(clone)
+    return progress["resumed_at"]
+
+
+def _saved(clone: Clone) -> list[dict]:
+    found = []
+    for path in (clone.folder / ".skyward/runs").glob("stage1-*/state.safetensors"):
+        with safe_open(path, "pt") as file:
+            found.append(json.loads(file.metadata()["progress"]))
+    return found
 
 
 def repro_killed(

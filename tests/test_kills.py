@@ -2,46 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from tests import killing
 from tests.pipeline import Clone
 
-EPOCHS = 60  # of two steps
+SECONDS = 12.0  # of training: three kills wait for a save each
+
+
+@dataclass(frozen=True)
+class Long:
+    """A project whose one stage trains for so many ``epochs``."""
+
+    clone: Clone
+    epochs: int
+
+    def killed_after_a_save(self, victim: str, *command: str) -> int:
+        """Kill a run once it has saved more than the last one did; returns the steps on record then."""
+        before = killing.saved_steps(self.clone)
+        command = command or ("repro", killing.TARGET)
+        assert killing.repro_killed(self.clone, victim, lambda: killing.saved_steps(self.clone) > before, command)
+        return killing.saved_steps(self.clone)
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def long(tmp_path_factory: pytest.TempPathFactory) -> Long:
     detector = {"family": "simple", "model": "simple-tiny"}
-    clone = killing.training_project(tmp_path_factory.mktemp("kills") / "clone", EPOCHS, detector)
+    clone, epochs = killing.lasting_project(tmp_path_factory.mktemp("kills") / "clone", SECONDS, detector)
     clone.commit("Prepare")
-    return clone
+    return Long(clone, epochs)
 
 
-def test_killed_three_times(clone: Clone):
+def test_killed_three_times(long: Long):
+    clone = long.clone
     clone.dvc("repro", killing.TARGET)
     whole = killing.result(clone)
     killing.forget(clone)
-    done = 0
     for victim in killing.VICTIMS:
-        goal = done + 20
-        assert killing.repro_killed(clone, victim, lambda goal=goal: killing.saved_steps(clone) >= goal)
-        done = killing.saved_steps(clone)
+        assert 0 < long.killed_after_a_save(victim) < 2 * long.epochs
     assert "goes on after step" in clone.dvc("repro", killing.TARGET)
+    assert len(killing.resumes(clone)) == len(killing.VICTIMS)
     assert killing.result(clone) == whole
 
 
-def test_experiments_go_on_from_the_main_repository(clone: Clone):
+def test_experiments_go_on_from_the_main_repository(long: Long):
     """They run in temporary folders, which are gone after a kill; the second one is taken from the queue."""
-    change = ("-S", "stage1.lr=2e-3", killing.TARGET)
+    clone, change = long.clone, ("-S", "stage1.lr=2e-3", killing.TARGET)
     killing.forget(clone)
-    assert killing.repro_killed(
-        clone, "both", lambda: killing.saved_steps(clone) >= 20, ("exp", "run", "--temp", *change)
-    )
-    assert killing.repro_killed(
-        clone, "both", lambda: killing.saved_steps(clone) >= 40, ("exp", "run", "--temp", *change)
-    )
+    saved = [long.killed_after_a_save("both", "exp", "run", "--temp", *change) for _ in range(2)]
     clone.dvc("exp", "run", "--queue", *change)
     clone.dvc("exp", "run", "--run-all")
     first, second = killing.resumes(clone)
-    assert 0 < first <= 40 <= second + 20 and killing.saved_steps(clone) == 2 * EPOCHS
+    assert 0 < first <= saved[0] and first < second <= saved[1]
+    assert killing.saved_steps(clone) == 2 * long.epochs
