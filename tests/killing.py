@@ -18,22 +18,16 @@ from tests.pipeline import SMALL, Clone, clone_repository
 
 TARGET = "finetune@stage1"
 VICTIMS = ("stage", "dvc", "both")
-_TRIED = 20  # epochs of two steps that tell how fast the machine is
+_TRIED = 20  # epochs that tell how fast the machine is
 
 
-def training_project(folder: Path, epochs: int, detector: dict[str, str] = SMALL["detector"]) -> Clone:
-    """A clone in which one stage trains for ``epochs`` of two steps; all that comes before has run."""
-    clone = clone_repository(folder, _params(epochs, detector))
-    clone.dvc("repro", "mixture@stage1", "download_weights")
-    return clone
+def lasting_project(folder: Path, seconds: float, detector: dict[str, str] = SMALL["detector"]) -> tuple[Clone, int]:
+    """A clone in which one stage trains for about so many ``seconds`` on this machine, and all before it has run.
 
-
-def lasting_project(folder: Path, seconds: float, detector: dict[str, str]) -> tuple[Clone, int]:
-    """The same, with as many epochs as take about so many ``seconds`` on this machine; returns their number too.
-
-    A run is saved once a second: one that is to be killed some times must last, however fast the machine is.
+    Returns the number of epochs, too; each has two steps. A run is saved once a second: one that is to be killed some
+    times must last, however fast the machine is.
     """
-    clone = training_project(folder, _TRIED, detector)
+    clone = clone_repository(folder, _params(_TRIED, detector))
     clone.dvc("repro", TARGET)
     [table] = (clone.folder / ".skyward/runs").glob("stage1-*/steps.csv")
     with table.open() as file:
