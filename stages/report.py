@@ -16,7 +16,7 @@ from stages.reporting.inlining import Inlined
 from stages.reporting.page import beside, render
 from stages.reporting.run import Run, commit_of
 from stages.reporting.sections import sections
-from stages.reporting.timeline import columns_of, timeline
+from stages.reporting.timeline import columns_of, panels, starts, timeline
 
 PAGE = Path("plots/report.html")
 FILES = Path("plots/report")
@@ -40,7 +40,7 @@ def write_own(run: Run, folder: Path) -> None:
 
     rows, events = timeline(run.params)
     write_table(folder / "timeline.csv", columns_of(rows), rows)
-    draw_timeline(rows, events, folder / "timeline.png")
+    draw_timeline(rows, panels(rows), starts(rows), events, folder / "timeline.png")
     times = [{"stage": stage} | record for stage, record in run.times.items()]
     write_table(folder / "times.csv", TIME_COLUMNS, times)
     draw_times(times, folder / "times.png")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from stages.drawing.figures import distinct, legend_below, where
 from stages.drawing.tables import Table
 from stages.style import colour, line, new_figure, quiet_grid, save, settings
 
-TIMELINE_PANELS = (
-    ("loss", "loss"),
-    ("mAP", "validation mAP"),
-    ("lr", "learning rate"),
-    ("memory_mb", "memory, MB"),
-    ("images_per_second", "images/s"),
-)
+Panel = tuple[str, str, list[str]]  # title, what it measures, columns
 
 
 def draw_mixtures(table: Table, path: Path) -> None:
@@ -40,28 +36,50 @@ def draw_mixtures(table: Table, path: Path) -> None:
         save(figure, path)
 
 
-def draw_timeline(table: Table, events: Table, path: Path) -> None:
-    """Loss, mAP, learning rate, memory and pace over one axis of training time; ladder events and resumes as lines.
+def draw_timeline(table: Table, panels: Sequence[Panel], starts: Table, events: Table, path: Path) -> None:
+    """``panels`` over one axis of training time; where stages begin, memory ran out and kills were, as lines.
 
-    ``table`` and ``events`` have the rows of `reporting.timeline`.
+    ``table``, ``panels``, ``starts`` and ``events`` are those of `reporting.timeline`.
     """
-    stages = distinct(table, "stage")
     with settings():
-        figure, grid = new_figure(9.0, 9.5, "Training over time", len(TIMELINE_PANELS), 1, sharex=True)
-        for axes, (name, label) in zip(grid[:, 0], TIMELINE_PANELS, strict=True):
-            for index, stage in enumerate(stages):
-                rows = [row for row in where(table, stage=stage) if row.get(name) is not None]
-                xs, ys = [row["minutes"] for row in rows], [row[name] for row in rows]
-                style = {"marker": "o"} if name == "mAP" else {}
-                axes.plot(xs, ys, line(index), color=colour(index), label=stage, linewidth=1.4, **style)
-            for event in events:
-                axes.axvline(event["minutes"], color="#D55E00" if event["kind"] == "memory" else "#666666", ls=":")
+        figure, grid = new_figure(9.0, 11.0, "Training over time", len(panels), 1, sharex=True)
+        for axes, (title, label, names) in zip(grid[:, 0], panels, strict=True):
+            for index, name in enumerate(names):
+                _draw_stages(axes, table, name, index)
+            _mark(axes, starts, events)
+            axes.set_title(title, loc="left")
             axes.set_ylabel(label)
             axes.set_ylim(bottom=0)
             quiet_grid(axes)
-        grid[-1, 0].set_xlabel("minutes of training, the stages one after another; dotted: resumes, orange: memory")
-        legend_below(figure, grid[0, 0])
+            if len(names) > 1:
+                axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        _name_stages(grid[0, 0], starts)
+        grid[-1, 0].set_xlabel("minutes of training; orange dashes: memory ran out, grey dots: went on after a kill")
         save(figure, path)
+
+
+def _draw_stages(axes: Axes, table: Table, name: str, index: int) -> None:
+    """One series, a line for each stage."""
+    for number, stage in enumerate(distinct(table, "stage")):
+        rows = [row for row in where(table, stage=stage) if row.get(name) is not None]
+        xs, ys = [row["minutes"] for row in rows], [row[name] for row in rows]
+        style = {"marker": "o"} if name == "mAP" else {}
+        label = None if number else name
+        axes.plot(xs, ys, line(index), color=colour(index), label=label, linewidth=1.4, **style)
+
+
+def _mark(axes: Axes, starts: Table, events: Table) -> None:
+    for start in starts[1:]:
+        axes.axvline(start["minutes"], color="black", linewidth=0.8, alpha=0.5)
+    for event in events:
+        memory = event["kind"] == "memory"
+        axes.axvline(event["minutes"], color="#D55E00" if memory else "#7F7F7F", ls="--" if memory else ":")
+
+
+def _name_stages(axes: Axes, starts: Table) -> None:
+    for start in starts:
+        place = (start["minutes"], 0.99)
+        axes.annotate(start["stage"], place, (3, 0), axes.get_xaxis_transform(), "offset points", va="top", fontsize=8)
 
 
 def draw_times(table: Table, path: Path) -> None:

@@ -72,32 +72,33 @@ def _draw_levels(axes: Axes) -> None:
 
 
 def draw_sequences(table: Table, tracker: str, path: Path) -> None:
-    """HOTA of every test sequence with one tracker: a column of dots for each checkpoint, a panel for each source."""
+    """HOTA of every test sequence with one tracker: a row of dots for each checkpoint, a panel for each source."""
     rows = where(table, tracker=tracker)
     sources, checkpoints = distinct(rows, "source"), distinct(rows, "checkpoint")
     with settings():
         columns = max(1, len(sources))
-        size = (max(5.0, 3.6 * columns), 4.2)
+        size = (max(5.0, 1.5 + 3.6 * columns), max(2.6, 0.7 * len(checkpoints) + 1.4))
         figure, grid = new_figure(*size, f"HOTA by sequence ({tracker})", 1, columns, sharey=True)
         for axes, source in zip(grid[0], sources, strict=False):
-            for x, checkpoint in enumerate(checkpoints):
+            for y, checkpoint in enumerate(checkpoints):
                 found = where(rows, source=source, checkpoint=checkpoint)
-                _draw_dots(axes, x, [row["HOTA"] for row in found if row["HOTA"] is not None])
-            axes.set_xticks(range(len(checkpoints)), checkpoints)
+                _draw_dots(axes, y, [row["HOTA"] for row in found if row["HOTA"] is not None])
+            axes.set_yticks(range(len(checkpoints)), checkpoints)
+            axes.set_ylim(len(checkpoints) - 0.5, -0.5)
             axes.set_title(source)
-            axes.set_ylim(0, 1)
-            quiet_grid(axes)
-        grid[0, 0].set_ylabel("HOTA")
+            axes.set_xlim(0, 1)
+            axes.set_xlabel("HOTA")
+            quiet_grid(axes, "x")
         save(figure, path)
 
 
-def _draw_dots(axes: Axes, x: int, values: list[float]) -> None:
+def _draw_dots(axes: Axes, y: int, values: list[float]) -> None:
     if len(values) > _MOST_DOTS:
-        axes.boxplot([values], positions=[x], widths=0.5, whis=(5, 95), showfliers=False)
+        axes.boxplot([values], positions=[y], widths=0.5, whis=(5, 95), showfliers=False, orientation="horizontal")
     elif values:
         spread = np.linspace(-0.18, 0.18, len(values))[np.argsort(np.argsort(values, kind="stable"), kind="stable")]
-        axes.plot(x + spread, values, marker(x), color=colour(x), alpha=0.8)
-        axes.plot([x - 0.25, x + 0.25], [np.median(values)] * 2, color="black", linewidth=1.5)
+        axes.plot(values, y + spread, marker(y), color=colour(y), alpha=0.8)
+        axes.plot([np.median(values)] * 2, [y - 0.25, y + 0.25], color="black", linewidth=1.5)
 
 
 def draw_causes(table: Table, tracker: str, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,8 @@ Leaves = dict[str, object]
 
 def compared(first: Run, second: Run) -> list[Row]:
     """The rows of the page; pictures of each run take half of what a page may hold."""
+    shown = tuple(dict.fromkeys([*first.checkpoints, *second.checkpoints]))
+    first, second = replace(first, shown=shown), replace(second, shown=shown)
     rows = [Section("params", "Params that differ", [_params(first, second)])]
     rows.append(Section("scores", "Scores that differ", [_scores(first, second)]))
     pages = [sections(run, Inlined(BUDGET // 2)) for run in (first, second)]

@@ -10,11 +10,13 @@ from stages.reporting.blocks import Block, Card, Chart, Facts, Note, Section, St
 from stages.reporting.run import Run
 from stages.reporting.words import duration, listed, number, signed
 
+_MOST = 8  # stages that the head names
+
 
 def head(run: Run) -> Section:
     """What was trained on what, when, from which commit, how long it took and what it cost."""
     params, records = run.params, run.records
-    trained = sum(record.get("training_seconds", 0.0) for record in records.values())
+    trained = sum(record.get("seconds", 0.0) for record in records.values())
     whole = sum(record["seconds"] for record in run.times.values())
     peak = max((of["peak_memory_mb"] for of in (*records.values(), *run.times.values())), default=0)
     device = listed(dict.fromkeys(record.get("device", "?") for record in records.values())) or "not known"
@@ -26,10 +28,10 @@ def head(run: Run) -> Section:
         ("trained at", _ended(run)),
         ("page made", run.made.strftime("%Y-%m-%d %H:%M UTC")),
         ("training took", duration(trained) if records else "not known"),
-        ("all stages took", f"{duration(whole)} ({len(run.times)} on record)" if run.times else "not on record here"),
+        ("all stages took", _whole(run, whole)),
         ("peak memory", f"{peak / 1024:.1f} GiB" if peak else "not known"),
         ("device", device),
-        ("cost", _cost(params, max(whole, trained))),
+        ("cost", _cost(run, whole + sum(of["seconds"] for of in _elsewhere(run)))),
     ]
     return Section("run", "The run", [Facts(pairs)])
 
@@ -39,11 +41,26 @@ def _ended(run: Run) -> str:
     return max(ends).replace("T", " ").replace("+00:00", " UTC") if ends else "not on record here"
 
 
-def _cost(params: Params, seconds: float) -> str:
-    report = params.report
+def _whole(run: Run, seconds: float) -> str:
+    """The time of all stages that are on record here, and which are not."""
+    if not run.times:
+        return "not on record here"
+    missing = run.untimed
+    more = f"; not on record: {listed(missing[:_MOST])}" + (" and more" if missing[_MOST:] else "") if missing else ""
+    return f"{duration(seconds)} ({len(run.times)} of {len(run.times) + len(missing)} on record{more})"
+
+
+def _elsewhere(run: Run) -> list[dict]:
+    """The records of training that ran on another machine."""
+    return [of for stage, of in run.records.items() if "seconds" in of and f"finetune@{stage}" not in run.times]
+
+
+def _cost(run: Run, seconds: float) -> str:
+    report = run.params.report
     if not report.price_per_hour:
         return "not known: set report.price_per_hour"
-    return f"{seconds / 3600 * report.price_per_hour:.2f} {report.currency} at {report.price_per_hour:g} an hour"
+    least = "at least " if run.untimed else ""
+    return f"{least}{seconds / 3600 * report.price_per_hour:.2f} {report.currency} at {report.price_per_hour:g} an hour"
 
 
 def curriculum(run: Run) -> Section:

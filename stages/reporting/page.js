@@ -15,10 +15,10 @@ function theme() {
     font: "system-ui, DejaVu Sans, sans-serif",
     axis: { ...axis, labelLimit: 140, labelFontSize: 11, titleFontWeight: "normal" },
     axisX: { labelAngle: 0 },
-    legend: { labelColor: ink, titleColor: ink, orient: "bottom", columns: 3, labelLimit: 130, symbolLimit: 40 },
+    legend: { labelColor: ink, titleColor: ink, orient: "bottom", columns: 3, labelLimit: 130, symbolLimit: 40, symbolBaseFillColor: ink, symbolBaseStrokeColor: ink },
     view: { stroke: null },
     rule: { color: ink },
-    text: { font: "system-ui, DejaVu Sans, sans-serif" },
+    text: { font: "system-ui, DejaVu Sans, sans-serif", color: ink },
     range: { category: root.dataset.theme === "dark" ? DARK : LIGHT },
   };
 }
@@ -53,7 +53,10 @@ function setTheme(name) {
 
 function valueOf(row, index) {
   const cell = row.children[index];
-  return cell.dataset.value === undefined ? cell.textContent.trim() : Number(cell.dataset.value);
+  if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
+  const text = cell.textContent.trim();
+  const interval = /^([+-]?[0-9.]+) to /.exec(text); // sorted by its lower end
+  return interval ? Number(interval[1]) : text;
 }
 
 function compare(a, b) {

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+
+import yaml
 
 from stages.clock import read_times
 from stages.drawing.tables import Table, read_table
@@ -26,6 +28,7 @@ class Run:
     label: str = ""
     base: str | None = ""
     commit: str = ""  # in words
+    shown: tuple[str, ...] = ()  # the checkpoints of all runs on the page, where there are several
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def table(self, name: str) -> Table:
@@ -52,6 +55,11 @@ class Run:
         return self.params.first_tracker or "detections"
 
     @property
+    def checkpoints(self) -> Sequence[str]:
+        """All checkpoints on the page, whose places give them their colours."""
+        return self.shown or self.params.evaluation.checkpoints
+
+    @property
     def last(self) -> str:
         """The last evaluated checkpoint."""
         return self.params.evaluation.checkpoints[-1]
@@ -71,23 +79,44 @@ class Run:
     def times(self) -> dict[str, dict]:
         """What each stage of the pipeline took on this machine, by its name; those that are on record.
 
-        What params.yaml has no more (a stage of the curriculum, a source, a tracker) is left out.
+        What params.yaml has no more (a stage of the curriculum, a source, a tracker) is left out. A stage that was
+        killed and went on took what all its processes trained for, as metrics/runs/ has it.
         """
+        found = {name: of for name, of in read_times(self.root).items() if self._is_named(name)}
+        for stage, record in self.records.items():
+            of = found.get(f"finetune@{stage}", {})
+            if of and "seconds" in record:
+                of["seconds"] = max(of["seconds"], record["seconds"])
+        return found
+
+    @cached_property
+    def untimed(self) -> list[str]:
+        """Stages that have run, by dvc.lock, but are not in `times`: on another machine, or taken from DVC's cache."""
+        path = self.root / "dvc.lock"
+        stages = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.is_file() else {}
+        own = ("report", "gate")  # which end after the page is made
+        return [name for name in stages if self._is_named(name) and name not in self.times and name not in own]
+
+    def _is_named(self, stage: str) -> bool:
+        """Whether a stage of the pipeline is one that params.yaml has."""
         checkpoints, trackers = self.params.evaluation.checkpoints, self.params.trackers
         runs = (f"{checkpoint}-{tracker}" for checkpoint in checkpoints for tracker in trackers)
-        items = {"", *self.params.curriculum, *self.params.sources, *checkpoints, *runs}
-        return {name: of for name, of in read_times(self.root).items() if name.partition("@")[2] in items}
+        return stage.partition("@")[2] in {"", *self.params.curriculum, *self.params.sources, *checkpoints, *runs}
 
 
 def commit_of(root: Path) -> str:
-    """The commit that ``root`` is at, in words; says whether files that git follows were changed since."""
+    """The commit that ``root`` is at, in words; says whether files that git follows were changed since.
+
+    What a run itself writes (dvc.lock, metrics/) is no change: the page asks for params and code.
+    """
     short = _git(root, "log", "-1", "--format=%h, %cs")
     if short is None:
         return "not in git"
     branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    but = (":(exclude)dvc.lock", ":(exclude)metrics")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *but)
     where = f"{short}" + (f", {branch}" if branch and branch != "HEAD" else "")
-    return where + (", with changes since" if changed else "")
+    return where + (", with changes to it since" if changed else "")
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from stages.drawing.tables import Row, Table, read_table
 from stages.params import Params
 
+Panel = tuple[str, str, list[str]]
+
 POINTS = 300  # of a stage that are kept: means over as many stretches of steps
 _STEP_COLUMNS = ("epoch", "step", "loss", "images_per_second", "memory_mb", "seconds")
-COLUMNS = ("stage", "step", "epoch", "minutes", "loss", "mAP", "lr", "memory_mb", "images_per_second")
+COLUMNS = ("stage", "step", "epoch", "minutes", "loss", "mAP", "memory_mb", "images_per_second")
 
 
 def timeline(params: Params, root: Path = Path()) -> tuple[Table, Table]:
@@ -37,6 +39,28 @@ def timeline(params: Params, root: Path = Path()) -> tuple[Table, Table]:
 def columns_of(rows: Table) -> list[str]:
     """`COLUMNS` and behind them the parts, each once."""
     return list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
+
+
+def panels(rows: Table) -> list[Panel]:
+    """What is drawn one below the other over the axis of time: title, what it measures, columns."""
+    parts = sorted({name for row in rows for name in row if name.startswith("loss")})
+    rates = sorted({name for row in rows for name in row if name.startswith("lr_")})
+    return [
+        ("Loss and its parts", "loss", parts),
+        ("Validation mAP", "mAP", ["mAP"]),
+        ("Learning rates, as applied", "learning rate", rates),
+        ("Memory", "MB", ["memory_mb"]),
+        ("Pace", "images/s", ["images_per_second"]),
+    ]
+
+
+def starts(rows: Table) -> Table:
+    """Where each stage begins: `stage`, `minutes`."""
+    ends: dict[str, float] = {}
+    for row in rows:
+        ends[row["stage"]] = max(row["minutes"], ends.get(row["stage"], 0.0))
+    begins = [0.0, *ends.values()]
+    return [{"stage": stage, "minutes": begin} for stage, begin in zip(ends, begins, strict=False)]
 
 
 def _read_steps(path: Path) -> Table:
@@ -66,8 +90,7 @@ def _rows(stage: str, steps: Table, scores: dict[int, float], start: float) -> T
     for row, following in zip(steps, [*steps[1:], None], strict=True):
         epoch = int(row["epoch"])
         ends = following is None or int(following["epoch"]) != epoch
-        rates = [value for name, value in row.items() if name.startswith("lr_") and value is not None]
-        fixed = {"stage": stage, "minutes": round(start + row["minutes"], 4), "lr": rates[-1] if rates else None}
+        fixed = {"stage": stage, "minutes": round(start + row["minutes"], 4)}
         kept = {name: value for name, value in row.items() if name not in ("seconds", "minutes")}
         rows.append(kept | fixed | {"mAP": scores.get(epoch) if ends else None})
     return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stages.drawing.tables import Table
@@ -52,7 +52,7 @@ def _interval(run: Run, row: dict) -> str | None:
 
 
 def _by_source(
-    run: Run, name: str, title: str, draw: Callable[[Table], dict], *, first: bool = False
+    run: Run, name: str, title: str, draw: Callable[[Table, Sequence[str]], dict], *, first: bool = False
 ) -> list[Chart | Note]:
     """The picture ``name`` with a chart for each source; with the first tracker, or all."""
     rows = [row for row in run.table(name) if not first or row["tracker"] == run.tracker]
@@ -60,12 +60,12 @@ def _by_source(
     if not rows:
         return [Note(f"{title}: nothing to show, no test sequence has ground truth.")]
     sources = dict.fromkeys(row["source"] for row in rows)
-    specs = [(source, draw([row for row in rows if row["source"] == source])) for source in sources]
+    specs = [(source, draw([row for row in rows if row["source"] == source], run.checkpoints)) for source in sources]
     with_which = f" with {run.tracker}" if first else ""
-    return [Chart(f"{title}{with_which}", _in_words(name, rows, with_which), specs, name)]
+    return [Chart(f"{title}{with_which}", _in_words(run, name, rows, with_which), specs, name)]
 
 
-def _in_words(name: str, rows: Table, with_which: str) -> str:
+def _in_words(run: Run, name: str, rows: Table, with_which: str) -> str:
     checkpoints = ", ".join(dict.fromkeys(row["checkpoint"] for row in rows))
     if name == "causes":
         total: dict[str, float] = {}
@@ -73,7 +73,8 @@ def _in_words(name: str, rows: Table, with_which: str) -> str:
             total[row["cause"]] = total.get(row["cause"], 0) + row["count"]
         ranked = sorted(total.items(), key=lambda item: -item[1])
         return "Over all checkpoints and sources: " + ", ".join(f"{cause} {count:.0f}" for cause, count in ranked)
-    return f"{len(rows)} points of {checkpoints}{with_which}; the numbers are in {name}.csv."
+    beside = "" if run.base is None else f"; the numbers are in {name}.csv"
+    return f"{len(rows)} points of {checkpoints}{with_which}{beside}."
 
 
 def _moments(run: Run, inlined: Inlined) -> list[Block]:

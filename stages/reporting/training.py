@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from stages.drawing.tables import Row, Table
 from stages.reporting import charts
 from stages.reporting.blocks import Block, Chart, Note, Section
 from stages.reporting.blocks import Table as TableBlock
 from stages.reporting.run import Run
-from stages.reporting.timeline import timeline
+from stages.reporting.timeline import panels, starts, timeline
 from stages.reporting.words import duration, number
 
 TIMELINE = "report/timeline"  # name of the picture and the table, below plots/
@@ -26,17 +24,11 @@ def training(run: Run) -> Section:
 
 def _chart(rows: Table, events: Table) -> Chart:
     end = max(row["minutes"] for row in rows)
-    parts = sorted({name for row in rows for name in row if name.startswith("loss")})
-    rates = sorted({name for row in rows for name in row if name.startswith("lr_")}) or ["lr"]
-    panels = [
-        ("Loss and its parts", "loss", parts),
-        ("Validation mAP", "mAP", ["mAP"]),
-        ("Learning rates, as applied", "learning rate", rates),
-        ("Memory", "MB", ["memory_mb"]),
-        ("Pace", "images/s", ["images_per_second"]),
+    marks = starts(rows)
+    specs = [
+        (title, charts.over_time(_long(rows, names), events, marks, label, end)) for title, label, names in panels(rows)
     ]
-    specs = [(title, charts.over_time(_long(rows, names), events, label, end)) for title, label, names in panels]
-    text = f"All stages one after another, {duration(60 * end)} in all; dotted lines: {_said(events)}."
+    text = f"All stages one after another, {duration(60 * end)} in all. {_said(events)}."
     return Chart("Training over time", text, specs, TIMELINE, "stacked")
 
 
@@ -51,7 +43,10 @@ def _long(rows: Table, names: list[str]) -> Table:
 
 
 def _said(events: Table) -> str:
-    return "; ".join(f"{event['stage']}: {event['said']}" for event in events) or "no kill and no memory event"
+    if not events:
+        return "No kill and no memory event"
+    said = "; ".join(f"{event['stage']}: {event['said']}" for event in events)
+    return f"Orange dashes mark where memory ran out, grey dots where a kill was gone on from: {said}"
 
 
 def _events(events: Table) -> TableBlock:
@@ -65,7 +60,7 @@ def _stages(run: Run) -> TableBlock:
         "selected epoch",
         "score",
         "steps",
-        "images/s",
+        "images/s, all in",
         "peak MB",
         "waiting",
         "resumes",
@@ -76,14 +71,13 @@ def _stages(run: Run) -> TableBlock:
 
 def _stage(run: Run, stage: str, record: Row) -> list:
     selected = run.json(f"models/{stage}/card.json").get("selected", {})
-    pace = [row["images_per_second"] for row in run.rows(Path("metrics/runs") / f"{stage}.csv")]
-    known = sorted(value for value in pace if value is not None)
+    images, seconds = record.get("images"), record.get("training_seconds")
     return [
         stage,
         selected.get("epoch"),
         number(selected.get("score")),
         record.get("steps"),
-        round(known[len(known) // 2], 1) if known else None,
+        round(images / seconds, 1) if images and seconds else None,  # validation and waiting included
         record.get("peak_memory_mb"),
         f"{record.get('waiting_share', 0):.1%}",
         len(record.get("resumed_at_steps", [])),

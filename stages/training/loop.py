@@ -83,6 +83,7 @@ class Trainer:
         if saved is not None:
             self.state.take_back(*saved)
             self.gradients.go_on(self.progress.rung, self.progress.sums)
+            self.progress.earlier_seconds = self.progress.training_seconds
             if not self._finished():
                 self.progress.resumed_at.append(self.progress.step)
             self.watch.note(f"goes on after step {self.progress.step} of {self.order.steps}")
@@ -119,6 +120,7 @@ class Trainer:
         for part, value in sums.items():
             progress.sums[part] = progress.sums.get(part, 0.0) + value
         progress.frames += frames
+        progress.images += frames
         progress.step += 1
         self._show(window.epoch, {part: value / frames for part, value in sums.items()}, frames)
 

@@ -41,15 +41,19 @@ def make_outcome(stage: Stage, state: RunState, gradients: Gradients, processes:
 
 
 def cost(outcome: Outcome, seconds: float) -> dict:
-    """What the run took, for metrics that nothing depends on; ``seconds`` are this process's, all in all."""
+    """What the run took, for metrics that nothing depends on; ``seconds`` are this process's, all in all.
+
+    To them is added what earlier processes trained for that were killed, as far as it was saved.
+    """
     progress = outcome.progress
     on_gpu = torch.cuda.is_available()
     return {
-        "seconds": round(seconds, 1),
+        "seconds": round(progress.earlier_seconds + seconds, 1),
         "training_seconds": round(progress.training_seconds, 1),
         "waiting_share": round(progress.waiting_seconds / max(1e-9, progress.training_seconds), 4),
         "saving_share": round(progress.saving_seconds / max(1e-9, progress.training_seconds), 4),
         "steps": progress.step,
+        "images": progress.images,
         "resumed_at_steps": progress.resumed_at,
         "oom_events": progress.oom_events,
         "rung": outcome.settings["rung"],

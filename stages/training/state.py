@@ -45,7 +45,9 @@ class Progress:
     ema_steps: int = 0
     loss: dict[str, float] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
+    images: int = 0  # trained on, by all processes together
     training_seconds: float = 0.0
+    earlier_seconds: float = 0.0  # of them, those of runs that were killed
     waiting_seconds: float = 0.0
     saving_seconds: float = 0.0
     peak_memory_mb: float = 0.0
