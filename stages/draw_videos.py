@@ -3,7 +3,7 @@
 Reads data/sources/ (test splits) and data/tracks/CHECKPOINT/TRACKER/; writes plots/videos/CHECKPOINT/ in one step:
 
 - SOURCE.mp4 and SOURCE.diagnosis.mp4, the first test sequence's tracks and what became of every box; of further ones
-  SOURCE.SEQUENCE.mp4 and SOURCE.SEQUENCE.diagnosis.mp4; videos.csv lists them;
+  SOURCE.SEQUENCE.mp4 and SOURCE.SEQUENCE.diagnosis.mp4; beside each a .jpg that stands for it; videos.csv lists them;
 - worst.mp4, the worst moments of all test sequences (see `scoring.moments`); worst.csv lists them, and worst/ has a
   picture of each.
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stages.drawing.reel import Stretch
 
 VIDEOS = Path("plots/videos")
-VIDEO_COLUMNS = ("source", "sequence", "view", "file", "frames", "fps", "seconds")
+VIDEO_COLUMNS = ("source", "sequence", "view", "file", "poster", "frames", "fps", "seconds")
 WORST_COLUMNS = (
     "rank",
     "source",
@@ -102,6 +102,7 @@ def _counts(run: Run, name: tuple[str, str]) -> Counts | None:
 def film_first(run: Run, names: list[tuple[str, str]], folder: Path) -> Iterator[dict]:
     """Film the first sequences of every source into ``folder``; yields the rows of videos.csv."""
     from stages.drawing.names import Names
+    from stages.drawing.thumbnails import write_poster
     from stages.drawing.video import film, frames_within
     from stages.drawing.views import DiagnosisView, TracksView
 
@@ -120,7 +121,10 @@ def film_first(run: Run, names: list[tuple[str, str]], folder: Path) -> Iterator
             length = frames_within(sequence, videos.seconds)
             film(sequence, {paths[view]: views[view] for view in views}, length)
         row = {"source": source, "sequence": name, "frames": length, "fps": info.fps, "seconds": length / info.fps}
-        yield from (row | {"view": view, "file": path.name} for view, path in paths.items())
+        for view, path in paths.items():
+            poster = path.with_suffix(".jpg")
+            write_poster(path, poster)
+            yield row | {"view": view, "file": path.name, "poster": poster.name}
 
 
 def _first(names: list[tuple[str, str]], most: int) -> Iterator[tuple[str, str, int]]:

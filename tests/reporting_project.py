@@ -31,9 +31,12 @@ def lay_out_report(**changes: object) -> Params:
 
 def _videos(params: Params, checkpoint: str, moments: int) -> None:
     folder = Path("plots/videos", checkpoint)
-    columns = ["source", "sequence", "view", "file", "frames", "fps", "seconds"]
+    columns = ["source", "sequence", "view", "file", "poster", "frames", "fps", "seconds"]
     names = [(s, view) for s in params.sources for view in ("tracks", "diagnosis")] if params.trackers else []
-    _table(folder / "videos.csv", columns, [[s, "one", v, f"{s}.{v}.mp4", 60, 10, 6.0] for s, v in names])
+    rows = [[s, "one", v, f"{s}.{v}.mp4", f"{s}.{v}.jpg", 60, 10, 6.0] for s, v in names]
+    _table(folder / "videos.csv", columns, rows)
+    for row in rows:
+        _picture(folder / row[4])
     columns = [
         "rank",
         "source",

@@ -44,20 +44,27 @@ def test_videos_and_moments(project):
     main("stage1")
     assert set(outputs()) == {
         "videos.csv", "street.mp4", "street.diagnosis.mp4", "air.mp4", "air.diagnosis.mp4",
+        "street.jpg", "street.diagnosis.jpg", "air.jpg", "air.diagnosis.jpg",
         "worst.csv", "worst.mp4", "worst/01.jpg", "worst/02.jpg",
     }  # fmt: skip
     videos = rows("videos.csv")
-    assert list(videos[0]) == ["source", "sequence", "view", "file", "frames", "fps", "seconds"]
+    assert list(videos[0]) == ["source", "sequence", "view", "file", "poster", "frames", "fps", "seconds"]
     assert [list(row.values()) for row in videos] == [
-        ["street", "s1", "tracks", "street.mp4", "20", "10", "2"],
-        ["street", "s1", "diagnosis", "street.diagnosis.mp4", "20", "10", "2"],
-        ["air", "a1", "tracks", "air.mp4", "30", "20", "1.5"],
-        ["air", "a1", "diagnosis", "air.diagnosis.mp4", "30", "20", "1.5"],
+        ["street", "s1", "tracks", "street.mp4", "street.jpg", "20", "10", "2"],
+        ["street", "s1", "diagnosis", "street.diagnosis.mp4", "street.diagnosis.jpg", "20", "10", "2"],
+        ["air", "a1", "tracks", "air.mp4", "air.jpg", "30", "20", "1.5"],
+        ["air", "a1", "diagnosis", "air.diagnosis.mp4", "air.diagnosis.jpg", "30", "20", "1.5"],
     ]
     for row in videos:
         with av.open(str(FOLDER / row["file"])) as container:
             stream = container.streams.video[0]
             assert (stream.codec_context.name, stream.frames) == ("h264", int(row["frames"]))
+            shown = list(container.decode(stream))[stream.frames // 2].to_ndarray(
+                format="bgr24", src_colorspace="ITU709"
+            )
+        poster = cv2.imread(str(FOLDER / row["poster"]))
+        small = cv2.resize(shown, poster.shape[1::-1], interpolation=cv2.INTER_AREA)
+        assert poster.shape[1] == 320 and np.abs(poster.astype(int) - small).mean() < 4  # what JPEG leaves out
     worst = rows("worst.csv")
     assert [list(row.values()) for row in worst] == [
         ["1", "air", "a1", "1", "30", "0", "40", "0", "0", "worst/01.jpg"],
@@ -93,7 +100,7 @@ def test_further_sequences_are_named(project):
     assert files[:4] == ["street.mp4", "street.diagnosis.mp4", "street.s2.mp4", "street.s2.diagnosis.mp4"]
     assert {row["frames"] for row in rows("videos.csv")} == {"5", "10"}
     assert (FOLDER / "worst.csv").read_text().startswith("rank,source,sequence,first,last,start,")
-    assert set(outputs()) == {*files, "videos.csv", "worst.csv"}
+    assert set(outputs()) == {*files, *(row["poster"] for row in rows("videos.csv")), "videos.csv", "worst.csv"}
 
 
 def test_odd_names(project):

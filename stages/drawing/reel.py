@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from stages.drawing.canvas import MAX_WIDTH, even, output_size
 from stages.drawing.diagnosis import Diagnosis, Verdict
+from stages.drawing.thumbnails import write_thumbnail
 from stages.drawing.video import Writer, decoded, rate_of, writing
 from stages.drawing.views import captioned
 from stages.sequences.archive import Sequence as Archive
 from stages.sequences.archive import SequenceInfo
 
 MAX_HEIGHT = 960  # pixels
-THUMBNAIL = 320  # pixels wide
-_QUALITY = 85  # of its JPEG
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def _write(writer: Writer, stretch: Stretch, size: tuple[int, int], time: Fracti
             caption = captioned(stretch.title, number, info.fps)
             image = diagnosis.draw(frame, number, verdicts, caption, scores)
             if number == stretch.thumbnail:
-                _write_thumbnail(thumbnail, image)
+                write_thumbnail(thumbnail, image)
             writer.write(_letterboxed(image, size), time, key=number == stretch.first)
             time += 1 / rate_of(info.fps)
     return time
@@ -96,9 +94,3 @@ def _letterboxed(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     result[top : top + height, left : left + width] = image
     return result
-
-
-def _write_thumbnail(path: Path, image: np.ndarray) -> None:
-    height, width = image.shape[:2]
-    small = cv2.resize(image, (THUMBNAIL, max(1, round(THUMBNAIL * height / width))), interpolation=cv2.INTER_AREA)
-    path.write_bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())

@@ -63,7 +63,7 @@ def _draw_stages(axes: Axes, table: Table, name: str, index: int) -> None:
     for number, stage in enumerate(distinct(table, "stage")):
         rows = [row for row in where(table, stage=stage) if row.get(name) is not None]
         xs, ys = [row["minutes"] for row in rows], [row[name] for row in rows]
-        style = {"marker": "o"} if name == "mAP" else {}
+        style = {"marker": "o", "clip_on": False} if name == "mAP" else {}
         label = None if number else name
         axes.plot(xs, ys, line(index), color=colour(index), label=label, linewidth=1.4, **style)
 
@@ -79,7 +79,8 @@ def _mark(axes: Axes, starts: Table, events: Table) -> None:
 def _name_stages(axes: Axes, starts: Table) -> None:
     for start in starts:
         place = (start["minutes"], 0.99)
-        axes.annotate(start["stage"], place, (3, 0), axes.get_xaxis_transform(), "offset points", va="top", fontsize=8)
+        text = axes.annotate(start["stage"], place, (3, 0), axes.get_xaxis_transform(), "offset points", va="top")
+        text.set(fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
 
 
 def draw_times(table: Table, path: Path) -> None:

@@ -85,14 +85,16 @@ class Gallery:
     kind: ClassVar = "gallery"
     title: str
     pictures: list[Picture]
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Film:
-    """A video beside the page."""
+    """A video beside the page; ``poster`` is the picture that stands for it."""
 
     src: str
     title: str
+    poster: str = ""
 
 
 @dataclass(frozen=True)

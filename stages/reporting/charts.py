@@ -86,18 +86,21 @@ def over_time(rows: list[Row], events: list[Row], starts: list[Row], label: str,
             "tooltip": _tips("stage", "series", "minutes", "value"),
         },
     }
-    layers = [lines, *_stage_marks(starts, x), *_event_marks(events, x)]
+    ends = [*(row["minutes"] for row in starts[1:]), end]
+    stages = [row | {"share": (until - row["minutes"]) / end} for row, until in zip(starts, ends, strict=True)]
+    layers = [lines, *_stage_marks(stages, x), *_event_marks(events, x)]
     return _spec(rows, 130, layer=layers)
 
 
 def _stage_marks(starts: list[Row], x: Spec) -> list[Spec]:
-    """A thin line where each stage but the first begins, and the stages' names."""
+    """A thin line where each stage but the first begins, and the stages' names, cut to their `share` of the width."""
     lines = {
         "data": {"values": starts[1:]},
         "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.5},
         "encoding": {"x": x},
     }
-    name = {"type": "text", "align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "fontSize": 11, "limit": 110}
+    name = {"type": "text", "align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "fontSize": 11}
+    name["limit"] = {"expr": "max(1, datum.share * width - 6)"}
     names = {"data": {"values": starts}, "mark": name, "encoding": {"x": x, "y": {"value": 0}}}
     names["encoding"]["text"] = {"field": "stage"}
     return [*([lines] if starts[1:] else []), names]

@@ -47,6 +47,7 @@ def render(title: str, rows: list[Row]) -> str:
     return environment.get_template("page.html.j2").render(
         title=title,
         rows=rows,
+        has_files=any(section.base is not None for row in rows for section in row.sections),
         most=TABLE_ROWS,
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup((_HERE / "page.js").read_text(encoding="utf-8")),

@@ -17,7 +17,8 @@ WORKSPACE = "workspace"
 # Of the run: all that the page shows but videos, which are large and stay where they are.
 _FOLDERS = ("metrics", "plots/scores", "plots/training", "plots/explain", "plots/videos", "plots/explore")
 _SUFFIXES = (".json", ".csv", ".jpg", ".png")
-_REMEDY = "check the name, or run `dvc fetch --all-commits`"
+_COMPLETE = ("metrics/curriculum.json", "plots/hota.csv")
+_REMEDY = "check the name and the remote, then run `dvc fetch --all-commits`"
 
 
 def is_revision(name: str) -> bool:
@@ -29,6 +30,10 @@ def run_of(name: str, folder: Path) -> Run:
     """The run of a revision, its files in ``folder``; raises `InputError` where it cannot be had."""
     if name == WORKSPACE:
         here = Path()
+        if not all((here / path).is_file() for path in _COMPLETE):
+            raise InputError(
+                name, f"holds no complete run ({' and '.join(_COMPLETE)})", "run `dvc repro` or `dvc pull`"
+            )
         text = Path("params.yaml").read_text(encoding="utf-8")
         return Run(here, load_params(), text, label=WORKSPACE, base="", commit=commit_of(here))
     commit = _resolve(name)

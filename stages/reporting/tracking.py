@@ -13,6 +13,7 @@ from stages.reporting.inlining import Inlined
 from stages.reporting.run import Run
 from stages.reporting.words import number
 
+_RANKED = "Ranked by seconds of boxes missed and of false alarms, to which every identity switch adds one second."
 _SCORES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "mAP")
 
 
@@ -92,8 +93,10 @@ def _moments(run: Run, inlined: Inlined) -> list[Block]:
         link = f"{film}#t={row['start']:g}" if film else ""
         caption = f"{int(row['rank'])}. {what}. {where}"
         pictures.append(Picture(src, f"{where}: {what}", caption, link, row["start"] if film else None))
-    films = [Films("", [Film(film, f"the worst moments of {run.last}, one after another")])] if film else []
-    return [Gallery(f"The {len(rows)} worst moments of {run.last} with {run.tracker}", pictures), *films]
+    said = f"the worst moments of {run.last}, one after another"
+    films = [Films("", [Film(film, said, pictures[0].src)])] if film else []
+    title = f"The {len(rows)} worst moments of {run.last} with {run.tracker}"
+    return [Gallery(title, pictures, _RANKED), *films]
 
 
 def _films(run: Run, inlined: Inlined) -> list[Block]:
@@ -102,9 +105,11 @@ def _films(run: Run, inlined: Inlined) -> list[Block]:
         folder = Path("plots/videos") / checkpoint
         for row in run.rows(folder / "videos.csv"):
             src = inlined.address(run, folder / str(row["file"]))
-            if src:
-                films.append(Film(src, f"{checkpoint} on {row['source']}/{row['sequence']}: {row['view']}"))
+            poster = inlined.picture(run, folder / str(row["poster"]))
+            films.append(Film(src, f"{checkpoint} on {row['source']}/{row['sequence']}: {row['view']}", poster))
     legend = (
         "Diagnosis: matched thin green, missed blue, false alarm red, identity switch orange, ignore regions hatched."
     )
+    if films and run.base is None:
+        return [Note(f"Its {len(films)} videos are not carried here: check the revision out to see them.")]
     return [Films(f"Videos with {run.tracker}. {legend}", films)] if films else []

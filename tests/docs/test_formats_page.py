@@ -12,12 +12,14 @@ import pytest
 from stages.curriculum.gains import GAIN_COLUMNS
 from stages.curriculum.summary import MATRIX_COLUMNS
 from stages.detectors.card import Card
+from stages.draw_videos import VIDEO_COLUMNS, WORST_COLUMNS
 from stages.drawing import score_tables as sco
 from stages.drawing import tables as tab
 from stages.explaining.table import COLUMNS as EXPLAIN_COLUMNS
 from stages.mixtures.mixing import Clip
 from stages.mixtures.summary import Summary, table
 from stages.report import TIME_COLUMNS
+from stages.reporting.timeline import columns_of
 from stages.scoring import mistakes, parts
 from stages.scoring.metrics import ALPHA_FIELDS
 from stages.sequences import annotations, detections, features, index
@@ -62,7 +64,10 @@ EXPECTED: dict[str, list[str]] = {
     "plots/sequences.csv": list(sco.SEQUENCE_COLUMNS),
     "plots/causes.csv": list(sco.CAUSE_COLUMNS),
     "plots/mixtures.csv": list(tab.MIXTURE_COLUMNS),
+    "plots/report/timeline.csv": columns_of([{"loss_PART": 1.0, "lr_PART": 1.0}]),
     "plots/report/times.csv": list(TIME_COLUMNS),
+    "plots/videos/CHECKPOINT/videos.csv": list(VIDEO_COLUMNS),
+    "plots/videos/CHECKPOINT/worst.csv": list(WORST_COLUMNS),
     "plots/explain/CHECKPOINT/explain.csv": list(EXPLAIN_COLUMNS),
 }
 

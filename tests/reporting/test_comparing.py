@@ -73,6 +73,8 @@ def test_two_revisions_stand_side_by_side(repository, capsys):
         assert labels == ["slow/one", "fast"]
         left = found.page.locator("#curriculum .column").nth(0).locator(".vega").first.bounding_box()
         right = found.page.locator("#curriculum .column").nth(1).locator(".vega").first.bounding_box()
+        assert found.page.locator("video").count() == 0
+        assert found.page.get_by_text("videos are not carried here").count() == 2
         assert left["y"] == pytest.approx(right["y"], abs=2) and right["x"] > left["x"] + left["width"]
 
 
@@ -118,6 +120,15 @@ def test_files_that_neither_cache_nor_remote_has(repository):
     finally:
         shutil.rmtree(cache, ignore_errors=True)
         Path("kept").rename(cache)
+
+
+def test_a_workspace_without_a_run(repository):
+    Path("plots/hota.csv").rename("kept.csv")
+    try:
+        with pytest.raises(InputError, match=r"workspace: .*plots/hota\.csv.*dvc pull"):
+            main("fast", "workspace")
+    finally:
+        Path("kept.csv").rename("plots/hota.csv")
 
 
 def test_changed_keys():

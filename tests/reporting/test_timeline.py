@@ -8,7 +8,7 @@ import pytest
 from drawing_project import lay_out
 
 from stages.params import Params
-from stages.reporting.timeline import COLUMNS, columns_of, thinned, timeline
+from stages.reporting.timeline import COLUMNS, columns_of, panels, starts, thinned, timeline
 
 
 @pytest.fixture
@@ -27,6 +27,19 @@ def test_stages_follow_one_another(params):
     ]
     assert events[1]["said"] == "out of memory at step 10: went on with batch 4"
     assert columns_of(rows) == [*COLUMNS, "lr_head"]
+
+
+def test_every_part_and_every_rate_has_a_line_and_every_stage_its_beginning(params):
+    rows, _ = timeline(params)
+    rows[0] |= {"loss_box": 1.0, "lr_backbone": 1e-4}
+    drawn = {label: names for _, label, names in panels(rows)}
+    assert drawn["loss"] == ["loss", "loss_box"]
+    assert drawn["learning rate"] == ["lr_backbone", "lr_head"]
+    assert starts(rows) == [
+        {"stage": "stage1", "minutes": 0.0},
+        {"stage": "stage2", "minutes": 2.0},
+        {"stage": "stage3", "minutes": 4.0},
+    ]
 
 
 def test_map_stands_at_the_end_of_its_epoch(params):
