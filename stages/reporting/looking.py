@@ -10,6 +10,7 @@ from stages.reporting.inlining import Inlined
 from stages.reporting.run import Run
 from stages.reporting.words import listed
 
+_MOST = 40  # stages without a time that are named
 TIMES = "report/times"  # name of the picture and the table, below plots/
 
 
@@ -60,6 +61,9 @@ def settings(run: Run) -> Section:
             for r in rows
         ]
         blocks.append(Table("Stages of the pipeline, as last run on this machine", columns, cells))
+    if rows and run.untimed:
+        elsewhere = "Not on record here (run on another machine, or taken from DVC's cache)"
+        blocks.append(Note(f"{elsewhere}: {listed(run.untimed[:_MOST])}{' and more' if run.untimed[_MOST:] else ''}."))
     versions = listed(dict.fromkeys(record.get("torch", "") for record in run.records.values()))
     blocks.append(Note(f"PyTorch {versions or 'not known'}."))
     blocks.append(Text("params.yaml", run.text))

@@ -10,8 +10,6 @@ from stages.reporting.blocks import Block, Card, Chart, Facts, Note, Section, St
 from stages.reporting.run import Run
 from stages.reporting.words import duration, listed, number, signed
 
-_MOST = 8  # stages that the head names
-
 
 def head(run: Run) -> Section:
     """What was trained on what, when, from which commit, how long it took and what it cost."""
@@ -42,12 +40,10 @@ def _ended(run: Run) -> str:
 
 
 def _whole(run: Run, seconds: float) -> str:
-    """The time of all stages that are on record here, and which are not."""
+    """The time of all stages that are on record here, and how many those are."""
     if not run.times:
         return "not on record here"
-    missing = run.untimed
-    more = f"; not on record: {listed(missing[:_MOST])}" + (" and more" if missing[_MOST:] else "") if missing else ""
-    return f"{duration(seconds)} ({len(run.times)} of {len(run.times) + len(missing)} on record{more})"
+    return f"{duration(seconds)} ({len(run.times)} of {len(run.times) + len(run.untimed)} on record)"
 
 
 def _elsewhere(run: Run) -> list[dict]:
