@@ -26,6 +26,7 @@ from stages.sequences.annotations import (
     VISIBILITY,
     WIDTH,
     purposes,
+    too_hidden,
 )
 from stages.sequences.archive import Sequence, SequenceInfo
 from stages.sequences.index import SOURCES, open_sequence, read_index, read_labels
@@ -45,7 +46,7 @@ class Meaning:
     def purposes(self, gt: np.ndarray) -> np.ndarray:
         """What each row of ``gt`` (N, 9) is for, (N,) int64."""
         result = purposes(gt, self.labels, self.mapping, self.classes)
-        result[(result >= 0) & (gt[:, VISIBILITY] < self.min_visibility)] = DISTRACTOR
+        result[(result >= 0) & too_hidden(gt, self.min_visibility)] = DISTRACTOR
         return result
 
 

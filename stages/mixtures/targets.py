@@ -10,7 +10,7 @@ import numpy as np
 
 from stages.errors import InputError
 from stages.params import Params
-from stages.sequences.annotations import FRAME, HEIGHT, ID, VISIBILITY, WIDTH, purposes
+from stages.sequences.annotations import FRAME, HEIGHT, ID, WIDTH, purposes, too_hidden
 from stages.sequences.archive import Sequence
 from stages.sequences.index import SOURCES
 
@@ -35,8 +35,8 @@ class TargetRows:
 
 
 def is_target(gt: np.ndarray, purpose: np.ndarray, min_visibility: float) -> np.ndarray:
-    """Which rows of ground truth (N, 9) with purposes (N,) are to be found: of a class, and visible enough."""
-    return (purpose >= 0) & (gt[:, VISIBILITY] >= min_visibility)
+    """Which rows of ground truth (N, 9) with purposes (N,) are to be found: of a class, and not too hidden."""
+    return (purpose >= 0) & ~too_hidden(gt, min_visibility)
 
 
 class TargetReader:

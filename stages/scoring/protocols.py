@@ -21,7 +21,8 @@ from an IoU of 0.5, one to one, by the largest sum of IoU. What each name stands
     the ground truth before it filters the results, which it then leaves as they are; here the rule is kept.)
     TrackEval has no such data set.
 
-`min_visibility`, `min_height` and `min_area` add to any of them: a target below is a distractor of its class.
+`min_visibility`, `min_height` and `min_area` add to any of them: a target below is a distractor of its class;
+a negative visibility is unknown, and not below.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ import numpy as np
 
 from stages.params.protocol_rules import NEIGHBOURS
 from stages.params.scoring import Protocol
-from stages.sequences.annotations import CLASS, HEIGHT, VISIBILITY, WIDTH, purposes
+from stages.sequences.annotations import CLASS, HEIGHT, WIDTH, purposes, too_hidden
 
 _OWN = -4  # `own_distractor(0)`
 
@@ -106,7 +107,7 @@ def roles(
 def _below(gt: np.ndarray, rules: Rules) -> np.ndarray:
     """The rows of ``gt`` that are below a limit, (N,) bool."""
     return (
-        (gt[:, VISIBILITY] < rules.min_visibility)
+        too_hidden(gt, rules.min_visibility)
         | (gt[:, HEIGHT] < rules.min_height)
         | (gt[:, WIDTH] * gt[:, HEIGHT] < rules.min_area)
     )

@@ -86,6 +86,14 @@ def purposes(
     return result
 
 
+def too_hidden(gt: np.ndarray, min_visibility: float) -> np.ndarray:
+    """Which rows of ``gt`` (N, 9) are known to be visible to less than ``min_visibility``, (N,) bool.
+
+    A negative visibility, -1 in many sources, is unknown, and not below anything.
+    """
+    return (gt[:, VISIBILITY] >= 0) & (gt[:, VISIBILITY] < min_visibility)
+
+
 def corners(boxes: np.ndarray) -> np.ndarray:
     """(N, 4) left, top, width, height to (N, 4) x1, y1, x2, y2."""
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)

@@ -95,6 +95,12 @@ def test_targets_too_little_visible_are_no_targets_of_a_mixture():
     assert len(view.tracks.seconds) == 0
 
 
+def test_an_unknown_visibility_is_not_too_little():
+    write_source({"a": ("train", 2, walker(range(1, 3), visibility=-1))})
+    view = mixture_view("stage1", manifest(min_visibility=0.5), [clip("a", 1)])
+    assert view.boxes.purpose.tolist() == [0]
+
+
 def test_single_images_have_no_tracks_and_no_speed():
     write_source({name: ("train", 1, walker(range(1, 2))) for name in "abc"})
     view = source_view("tiny", params())

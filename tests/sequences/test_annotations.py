@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.errors import InputError
-from stages.sequences.annotations import DISTRACTOR, DROP, REGION, corners, format_gt, parse_gt, purposes
+from stages.sequences.annotations import DISTRACTOR, DROP, REGION, corners, format_gt, parse_gt, purposes, too_hidden
 
 
 def test_nine_columns_are_read_as_they_are_and_written_back():
@@ -48,6 +48,13 @@ def test_purposes_follow_the_mapping():
     assert purposes(gt, labels, mapping, ("car", "person")).tolist() == expected
     with pytest.raises(KeyError, match="3"):
         purposes(gt, labels, {"pedestrian": "person"}, ("person",))
+
+
+def test_an_unknown_visibility_is_not_hidden():
+    gt = np.zeros((4, 9))
+    gt[:, 8] = [-1, 0, 0.2, 0.5]
+    assert too_hidden(gt, 0.0).tolist() == [False] * 4
+    assert too_hidden(gt, 0.5).tolist() == [False, True, True, False]
 
 
 def test_corners():
