@@ -15,7 +15,7 @@ from stages.appearance.views import View, views_of
 from stages.errors import InputError
 from stages.params import Params, where
 from stages.params.reid import Reid
-from stages.sequences.annotations import purposes
+from stages.sequences.annotations import mapped, purposes
 from stages.sequences.index import SOURCES, open_sequence, read_index, read_labels, require_whole
 
 
@@ -65,7 +65,8 @@ def _crops(params: Params, name: str, views: list[View], root: Path) -> list[Cro
             require_whole(root / source / f"{view.sequence}.zip", hashes[view.sequence], source)
             sequence = open_sequence(source, view.sequence, root)
             gt = sequence.gt()
-            use = purposes(gt, labels, mapping, params.classes)
+            with mapped(str(sequence.path), source):
+                use = purposes(gt, labels, mapping, params.classes)
             result += selecting.choose(view, sequence.info, gt, use, reid, wanted)
             sequence.close()
     return result

@@ -17,7 +17,7 @@ from stages.explaining.choosing import Found
 from stages.explaining.looking import Network, Prepare, Sight
 from stages.explaining.mistakes import Mistake
 from stages.params import Params
-from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, LEFT, corners, purposes
+from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, LEFT, corners, mapped, purposes
 from stages.sequences.detections import read_detections
 from stages.sequences.index import SOURCES, open_sequence, read_labels
 
@@ -79,5 +79,6 @@ class Explainer:
         sequence.close()
         gt = gt[gt[:, FRAME] == mistake.frame]
         labels, mapping = read_labels(mistake.source, self._root), self._params.sources[mistake.source].classes
-        shown = purposes(gt, labels, mapping, self._params.classes) >= DISTRACTOR
+        with mapped(str(sequence.path), mistake.source):
+            shown = purposes(gt, labels, mapping, self._params.classes) >= DISTRACTOR
         return frame, corners(gt[shown, LEFT : HEIGHT + 1])

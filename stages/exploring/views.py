@@ -25,6 +25,7 @@ from stages.sequences.annotations import (
     TOP,
     VISIBILITY,
     WIDTH,
+    mapped,
     purposes,
     too_hidden,
 )
@@ -152,7 +153,7 @@ def _gather(
     shown, boxes, tracks, first = [], [_no_boxes()], [_no_tracks()], 0
     for source, sequence, part, frames in wanted:
         archive = open_sequence(source, sequence, root)
-        found = _look(archive, meanings[source], natives, part, frames, first)
+        found = _look(archive, source, meanings[source], natives, part, frames, first)
         archive.close()
         shown.append(Shown(source, archive.info, part, frames))
         boxes.append(found[0])
@@ -164,12 +165,19 @@ def _gather(
 
 
 def _look(
-    archive: Sequence, meaning: Meaning, natives: tuple[str, ...], part: int, frames: np.ndarray, first: int
+    archive: Sequence,
+    source: str,
+    meaning: Meaning,
+    natives: tuple[str, ...],
+    part: int,
+    frames: np.ndarray,
+    first: int,
 ) -> tuple[Boxes, Tracks]:
     """One sequence's boxes in ``frames``, which are the view's frames from ``first`` on, and their tracks."""
     gt = archive.gt()
     gt = gt[np.argsort(gt[:, FRAME], kind="stable")]
-    info, purpose = archive.info, meaning.purposes(gt)
+    with mapped(str(archive.path), source):
+        info, purpose = archive.info, meaning.purposes(gt)
     speed = speeds(gt, purpose, info.fps)
     rows, which = rows_of(gt[:, FRAME], frames)
     places = {number: natives.index(label) for number, label in meaning.labels.items() if label in natives}

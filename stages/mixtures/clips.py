@@ -12,7 +12,7 @@ import numpy as np
 from stages.mixtures.mixing import Clip
 from stages.mixtures.mixture import Manifest
 from stages.mixtures.targets import is_target
-from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, ID, LEFT, REGION, corners, purposes
+from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, ID, LEFT, REGION, corners, mapped, purposes
 from stages.sequences.archive import Sequence
 from stages.sequences.index import SOURCES, require_whole
 
@@ -95,7 +95,8 @@ class ClipReader:
 
     def _read_targets(self, source: str, sequence: Sequence) -> dict[int, Targets]:
         meaning, gt = self._manifest.sources[source], sequence.gt()
-        purpose = purposes(gt, meaning.labels, meaning.mapping, self._manifest.classes)
+        with mapped(str(sequence.path), source):
+            purpose = purposes(gt, meaning.labels, meaning.mapping, self._manifest.classes)
         return targets_by_frame(gt, purpose, self._manifest.min_visibility)
 
 

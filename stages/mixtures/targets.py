@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.errors import InputError
 from stages.params import Params
-from stages.sequences.annotations import FRAME, HEIGHT, ID, WIDTH, purposes, too_hidden
+from stages.sequences.annotations import FRAME, HEIGHT, ID, WIDTH, mapped, purposes, too_hidden
 from stages.sequences.archive import Sequence
 from stages.sequences.index import SOURCES
 
@@ -58,11 +57,8 @@ class TargetReader:
         gt, info = archive.gt(), archive.info
         archive.close()
         mapping = self._params.sources[source].classes
-        try:
+        with mapped(str(path), source):
             purpose = purposes(gt, self._labels[source], mapping, self._params.classes)
-        except KeyError as error:
-            remedy = f"map it in sources.{source}.classes, then run `dvc repro download@{source}`"
-            raise InputError(str(path), f"class {error.args[0]} is mapped to nothing", remedy) from None
         kept = is_target(gt, purpose, self._min_visibility)
         size = np.searchsorted(_AREAS, gt[kept, WIDTH] * gt[kept, HEIGHT], side="right")
         frame, identity = gt[kept, FRAME].astype(np.int64), gt[kept, ID].astype(np.int64)

@@ -13,6 +13,7 @@ from stages.errors import InputError
 from stages.params import Params
 from stages.params.scoring import Protocol
 from stages.scoring.protocols import Rules, roles, rules_of
+from stages.sequences.annotations import mapped
 from stages.sequences.index import SOURCES, open_sequence, read_labels
 
 
@@ -65,11 +66,8 @@ def load(params: Params, source: str, name: str, root: Path = SOURCES) -> HeldOu
     sequence = open_sequence(source, name, root)
     info, gt, where = sequence.info, sequence.gt(), f"{sequence.path}: gt/gt.txt"
     sequence.close()
-    try:
+    with mapped(where, source):
         by_protocol = roles(gt, labels, mapping, params.classes, rules)
-    except KeyError as error:
-        what = f"class {error.args[0]} is mapped to nothing"
-        raise InputError(where, what, f"map it in params.yaml: sources.{source}.classes") from None
     return HeldOut(name, info.length, info.fps, (info.width, info.height), gt, by_protocol, rules, where)
 
 

@@ -89,7 +89,7 @@ def roles(
 ) -> np.ndarray:
     """What each row of ``gt`` (N, 9) is for by ``rules``, (N,): as `annotations.purposes`, or an `own_distractor`.
 
-    Raises KeyError as `purposes` does.
+    Raises `UnmappedError` as `purposes` does.
     """
     result = purposes(gt, labels, mapping, classes)
     numbers = {name: number for number, name in enumerate(classes)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -65,6 +66,20 @@ def format_gt(gt: np.ndarray) -> str:
     return "".join(",".join(f"{value:.10g}" for value in row) + "\n" for row in gt)
 
 
+class UnmappedError(KeyError):
+    """A class number that is mapped to nothing."""
+
+
+@contextmanager
+def mapped(where: str, source: str) -> Iterator[None]:
+    """Raise as `InputError` what `purposes`, which knows no file, finds unmapped in ``where``, of ``source``."""
+    try:
+        yield
+    except UnmappedError as error:
+        remedy = f"map it in params.yaml: sources.{source}.classes, then run `dvc repro download@{source}`"
+        raise InputError(where, f"class {error.args[0]} is mapped to nothing", remedy) from None
+
+
 def purposes(
     gt: np.ndarray, labels: Mapping[int, str], mapping: Mapping[str, str], classes: Sequence[str]
 ) -> np.ndarray:
@@ -72,7 +87,8 @@ def purposes(
 
     ``labels`` gives the source's class numbers their names, ``mapping`` (`sources.NAME.classes`) maps those names
     onto ``classes`` or roles. A target with confidence 0 is marked by its annotators as not to be found: `DROP`,
-    as MOTChallenge's own evaluation has it. Raises KeyError with the class number for a class mapped to nothing.
+    as MOTChallenge's own evaluation has it. Raises `UnmappedError` with the class number for a class mapped to nothing,
+    see `mapped`.
     """
     numbers = {name: number for number, name in enumerate(classes)} | _ROLE_NUMBERS
     native = gt[:, CLASS].astype(np.int64)
@@ -80,7 +96,7 @@ def purposes(
     for label in np.unique(native):
         name = labels.get(int(label))
         if name is None or name not in mapping:
-            raise KeyError(int(label))
+            raise UnmappedError(int(label))
         result[native == label] = numbers[mapping[name]]
     result[(result >= 0) & (gt[:, CONFIDENCE] == 0)] = DROP
     return result

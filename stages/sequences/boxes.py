@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.errors import InputError
 from stages.params import Params
-from stages.sequences.annotations import FRAME, HEIGHT, LEFT, corners, purposes
+from stages.sequences.annotations import FRAME, HEIGHT, LEFT, corners, mapped, purposes
 from stages.sequences.archive import Sequence
 from stages.sequences.detections import read_detections
 from stages.sequences.index import SOURCES, read_labels
@@ -29,13 +29,14 @@ def target_boxes(params: Params, source: str, sequence: Sequence, root: Path = S
     """The ground truth's targets as detections with score 1, (N, 7).
 
     Within a frame they are sorted by class and place, so that their order tells nothing of who is who. Raises
-    `InputError` for a sequence without ground truth.
+    `InputError` for a sequence without ground truth (a still image may hold no box), and for an unmapped class.
     """
     gt = sequence.gt()
-    if not len(gt):
+    if not len(gt) and sequence.info.length > 1:
         remedy = "set evaluation.boxes: detections, or take the sequence out of the test split"
         raise InputError(str(sequence.path), "it has no ground truth, whose boxes are to be tracked", remedy)
-    use = purposes(gt, read_labels(source, root), params.sources[source].classes, params.classes)
+    with mapped(str(sequence.path), source):
+        use = purposes(gt, read_labels(source, root), params.sources[source].classes, params.classes)
     targets = use >= 0
     boxes = corners(gt[targets, LEFT : HEIGHT + 1])
     table = np.column_stack([gt[targets, FRAME], boxes, np.ones(len(boxes)), use[targets]])

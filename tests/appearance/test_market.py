@@ -85,6 +85,12 @@ def test_who_is_in_two_ranges_counts_as_seen(project: Path):
     assert names == {TRAIN: {1, 2, 3, 4}, QUERY: {3, 4, 5}}
 
 
+def test_a_class_that_is_mapped_to_nothing(project: Path):
+    write_individuals(project, "street", SEQUENCES, label=7)
+    with pytest.raises(InputError, match=r"street/a\.zip: class 7 is mapped to nothing: map it in params\.yaml"):
+        draw(project)
+
+
 def test_cameras_of_one_scene(project: Path):
     block = {"format": "mtmmc", "path": "nowhere", "classes": {"person": "person"}, "splits": {"test": 1.0}}
     sequences = {f"s01-c0{number}": ("test", 4, [1, 2]) for number in (1, 2)}

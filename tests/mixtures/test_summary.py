@@ -87,6 +87,6 @@ def test_a_class_that_the_params_no_longer_map_is_named(tmp_path: Path):
     _archive(tmp_path, np.array([[1, 1, 0, 0, 9, 9, 1, 12, 1.0]]))
     reader = TargetReader(write_params(tmp_path), "stage1", {"street": MOTCHALLENGE_LABELS}, tmp_path / "data/sources")
     with pytest.raises(
-        InputError, match=r"street/x\.zip: class 12 is mapped to nothing: map it in sources\.street\.cl"
+        InputError, match=r"street/x\.zip: class 12 is mapped to nothing: map it in params\.yaml: sources\.street"
     ):
         reader.rows("street", "x")

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from stages.errors import InputError
-from stages.sequences.annotations import DISTRACTOR, DROP, REGION, corners, format_gt, parse_gt, purposes, too_hidden
+from stages.sequences.annotations import (
+    DISTRACTOR,
+    DROP,
+    REGION,
+    corners,
+    format_gt,
+    mapped,
+    parse_gt,
+    purposes,
+    too_hidden,
+)
 
 
 def test_nine_columns_are_read_as_they_are_and_written_back():
@@ -46,8 +56,10 @@ def test_purposes_follow_the_mapping():
     gt[:, 7] = [1, 3, 8, 9, 13, 1]
     expected = [1, 0, DISTRACTOR, DROP, REGION, DROP]  # the last: a target with confidence 0
     assert purposes(gt, labels, mapping, ("car", "person")).tolist() == expected
-    with pytest.raises(KeyError, match="3"):
+    remedy = "map it in params.yaml: sources.street.classes, then run `dvc repro download@street`"
+    with pytest.raises(InputError) as caught, mapped("a.zip", "street"):
         purposes(gt, labels, {"pedestrian": "person"}, ("person",))
+    assert str(caught.value) == f"a.zip: class 3 is mapped to nothing: {remedy}"
 
 
 def test_an_unknown_visibility_is_not_hidden():

@@ -20,9 +20,9 @@ PERSON, CAR, HIDDEN = (
 )
 
 
-def sequence(folder: Path, rows: list) -> Sequence:
-    info = SequenceInfo("one", 10, 64, 48, 3, ".png")
-    write_archive(folder / "one.zip", info, [b""] * 3, np.array(rows, float).reshape(-1, 9))
+def sequence(folder: Path, rows: list, length: int = 3) -> Sequence:
+    info = SequenceInfo("one", 10, 64, 48, length, ".png")
+    write_archive(folder / "one.zip", info, [b""] * length, np.array(rows, float).reshape(-1, 9))
     write_index(folder, [], WORLD_LABELS)
     return Sequence(folder / "one.zip")
 
@@ -58,3 +58,13 @@ def test_without_ground_truth(street):
     what = r"one\.zip: it has no ground truth, whose boxes are to be tracked: set evaluation\.boxes: detections"
     with pytest.raises(InputError, match=what):
         target_boxes(load_params(), "street", sequence(street, []))
+
+
+def test_a_still_image_may_hold_no_box(street):
+    assert target_boxes(load_params(), "street", sequence(street, [], length=1)).shape == (0, 7)
+
+
+def test_a_class_that_is_mapped_to_nothing(street):
+    what = r"street/one\.zip: class 99 is mapped to nothing: map it in params\.yaml: sources\.street\.classes"
+    with pytest.raises(InputError, match=what):
+        target_boxes(load_params(), "street", sequence(street, [[1, 1, 4, 8, 10, 20, 1, 99, 1]]))
