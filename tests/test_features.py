@@ -23,6 +23,7 @@ from stages.sequences.archive import Sequence
 from stages.sequences.detections import write_detections
 from stages.sequences.features import embeddings_path, read_embeddings, read_warps, warps_path
 from stages.tensors import write_safetensors
+from tests.params_read import declared, read
 
 FOLDER = Path("data/features/stage1")
 
@@ -146,3 +147,9 @@ def test_missing_detections_leave_nothing_behind(project):
     with pytest.raises(InputError, match=r"air/one\.parquet: no such detections: run `dvc repro detect@stage1`"):
         features.main("stage1")
     assert list(FOLDER.parent.iterdir()) == []
+
+
+def test_dvc_knows_the_params_that_are_read(project):
+    write_needed(embeddings=("looks",), camera_motion=("ecc",))
+    elsewhere = {"evaluation"}  # where jobs run; which boxes are tracked is said by data/features.json
+    assert read(features, lambda: features.main("stage1")) == declared("features") | elsewhere

@@ -14,6 +14,7 @@ import pytest
 from stages import mixture
 from stages.errors import InputError
 from stages.mixtures.mixture import MIXTURES, Manifest, read_clips, read_manifest, write_mixture
+from tests.params_read import declared, read
 from tests.rectangles import write_params, write_source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,3 +168,8 @@ def test_a_class_that_is_said_to_lack_and_does_not(project: Path):
     with pytest.raises(InputError, match=r"params\.yaml:\d+: stage1\.mixture\.lacks: training frames do show a `car`"):
         mixture.main("stage1")
     assert not (MIXTURES / "stage1").exists()
+
+
+def test_dvc_knows_the_params_that_are_read(project: Path):
+    inputs = {"curriculum"}  # which mixture comes before: that is a dependency
+    assert read(mixture, lambda: mixture.main("stage1")) == declared("mixture") | inputs

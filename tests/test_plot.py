@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from drawing_project import HOTA, SEQUENCES, lay_out
 
+from stages import plot
 from stages.drawing import score_tables
 from stages.errors import InputError
 from stages.plot import main
 from stages.scoring import mistakes
+from tests.params_read import declared, read
 
 
 @pytest.fixture
@@ -135,3 +137,8 @@ def test_without_trackers_detection_alone_is_scored(tmp_path, monkeypatch):
 
 def test_causes_are_those_of_scoring():
     assert score_tables.CAUSES == mistakes.CAUSES
+
+
+def test_dvc_knows_the_params_that_are_read(project):
+    inputs = {"stages"}  # the sources of mixtures, which metrics/mixture/ names as well
+    assert read(plot, main) == declared("plot") | inputs

@@ -19,6 +19,7 @@ from stages.params.labels import MOTCHALLENGE_LABELS
 from stages.scoring.parts import read_parts
 from stages.sequences.archive import SequenceInfo, write_archive
 from stages.sequences.index import write_index
+from tests.params_read import declared, read
 
 PARAMS = """
 seed: 0
@@ -340,3 +341,8 @@ def test_scoring_loads_no_network():
     code = "import sys, stages.score, stages.score_detections; print(sorted({'torch', 'boxmot'} & set(sys.modules)))"
     root = Path(score.__file__).parent.parent
     assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_dvc_knows_the_params_that_are_read(tree):
+    assert read(score, lambda: score.main("stage1", "bytetrack")) == declared("score")
+    assert read(score_detections, lambda: score_detections.main("stage1")) == declared("score_detections")

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from stored_project import LENGTH, TABLE, content, run, write_params, write_project
 
+from stages import track as stage
 from stages.errors import InputError
 from stages.params import load_params
 from stages.sequences.detections import write_detections
 from stages.sequences.features import embeddings_path, warps_path, write_embeddings, write_warps
 from stages.track import write_tracks
 from stages.tracking.stored import Tracking
+from tests.params_read import declared, read
 
 STREET = Path("data/detections/stage1/street/one.parquet")
 REID = {"looks": {"path": "model.onnx", "sha256": "0" * 64}}
@@ -127,3 +129,7 @@ def test_detections_for_a_frame_that_does_not_exist(project):
     write_detections(STREET, TABLE + np.eye(1, 7))
     with pytest.raises(InputError, match=r"street/one\.parquet: frame 13 lies outside 1 to 12"):
         track("bytetrack")
+
+
+def test_dvc_knows_the_params_that_are_read(project):
+    assert read(stage, lambda: stage.main("stage1", "bytetrack")) == declared("track")
