@@ -11,7 +11,7 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +47,7 @@ class RayWorkers(Workers):
         self._kind = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(remote.RemoteWorker)
 
     def _room(self) -> int:
-        resources = self._ray.cluster_resources()
-        room = int(resources.get("CPU", 0))
-        if self._gpus:
-            # A worker's share of a GPU lies on one GPU; workers with several have whole ones.
-            each = 1 / int(1 / self._gpus) if self._gpus < 1 else self._gpus
-            room = min(room, int(resources.get("GPU", 0) / each))
+        room = sum(room_on(node["Resources"], self._gpus) for node in self._ray.nodes() if node["Alive"])
         if room < 1:
             self.dismiss()
             what = f"the cluster has no node with a CPU and {self._gpus:g} GPUs for a worker"
@@ -89,6 +84,16 @@ class RayWorkers(Workers):
         """See `Workers`."""
         self._actors.clear()
         self._ray.shutdown()  # ends the actors that this process has made
+
+
+def room_on(resources: Mapping[str, float], gpus: float) -> int:
+    """How many workers with a CPU and ``gpus`` GPUs each a node with ``resources`` has room for; none spans nodes."""
+    room = int(resources.get("CPU", 0))
+    if not gpus:
+        return room
+    # A worker's share of a GPU lies on one GPU; workers with several have whole ones.
+    there = int(resources.get("GPU", 0))
+    return min(room, there * int(1 / gpus) if gpus < 1 else int(there / gpus))
 
 
 def _unusable(error: BaseException) -> Answer:

@@ -228,5 +228,8 @@ def _evaluation(params: Params) -> Iterator[Finding]:
     if params.evaluation.engine == "local" and (params.evaluation.address or params.evaluation.gpus):
         key = "address" if params.evaluation.address else "gpus"
         yield ("evaluation", key), "engine is `local`, which has none", "set `engine: ray`, or delete it"
+    gpus = params.evaluation.gpus
+    if gpus > 1 and gpus % 1:
+        yield ("evaluation", "gpus"), f"{gpus:g} is above 1 and not whole", "give a share of one GPU, or whole ones"
     if "detections" in params.trackers:
         yield ("trackers", "detections"), "the name is taken by the detections' own scores", "choose another name"

@@ -59,7 +59,7 @@ class Evaluation(Block):
     boxes: Literal["detections", "ground_truth"] = "detections"  # what is tracked; the latter isolates association
     engine: Literal["local", "ray"] = "local"
     address: Text | None = None  # of the Ray cluster: host:port, `auto` where this host is one of its nodes
-    gpus: NonNegative = 0.0  # that Ray is asked for, for each sequence that is detected
+    gpus: NonNegative = 0.0  # that Ray is asked for, for each sequence that is detected: a share of one, or whole ones
 
 
 class Compute(Block):

@@ -22,7 +22,7 @@ from stages.detectors.checkpoint import save_checkpoint
 from stages.detectors.recording import Detecting, pieces
 from stages.errors import InputError
 from stages.fanout import Engine, fan_out
-from stages.fanout.cluster import QUIET
+from stages.fanout.cluster import QUIET, room_on
 from stages.params import load_params
 from stages.sequences.index import open_sequence
 from stages.tracking.stored import Tracking
@@ -30,7 +30,10 @@ from stages.tracking.stored import Tracking
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address. Ray takes 127.0.0.1 for the machine's own address, so it cannot be kept to loopback."""
+    """The address, of nodes that say they have a GPU each, which nothing uses.
+
+    Ray takes 127.0.0.1 for the machine's own address, so it cannot be kept to loopback.
+    """
     os.environ.update(QUIET)
     from ray.cluster_utils import Cluster
 
@@ -39,7 +42,11 @@ def cluster() -> Iterator[str]:
     try:
         for _ in range(2):
             nodes.add_node(
-                num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, include_log_monitor=False
+                num_cpus=1,
+                num_gpus=1,
+                object_store_memory=80_000_000,
+                include_dashboard=False,
+                include_log_monitor=False,
             )
         yield nodes.address
     finally:
@@ -92,8 +99,28 @@ def test_detections_and_tracks_are_the_same_on_both_nodes(project, cluster, monk
     assert all(len(found) for found, _ in here)
     assert {node for _, node in here} == {"here"}
     assert len({node for _, node in there}) == 2
-    with pytest.raises(InputError, match=r"no node with a CPU and 1 GPUs"):
-        list(fan_out(both, work, Engine("ray", cluster, gpus=1), names=names))
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus", "workers"),
+    [
+        ({"CPU": 4.0}, 0, 4),
+        ({"CPU": 4.0}, 0.5, 0),
+        ({"CPU": 4.0, "GPU": 1.0}, 0.5, 2),
+        ({"CPU": 8.0, "GPU": 2.0}, 0.3, 6),  # three to a GPU
+        ({"CPU": 8.0, "GPU": 3.0}, 2, 1),
+        ({"CPU": 8.0, "GPU": 1.0}, 2, 0),
+        ({"GPU": 1.0}, 1, 0),
+    ],
+)
+def test_room_on_a_node(resources, gpus, workers):
+    assert room_on(resources, gpus) == workers
+
+
+def test_no_worker_spans_nodes(cluster):
+    """Two nodes with a GPU each have none for a worker with two, which Ray would wait for."""
+    with pytest.raises(InputError, match=r"no node with a CPU and 2 GPUs for a worker: lower evaluation\.gpus"):
+        list(fan_out(abs, [1, 2], Engine("ray", cluster, gpus=2), names=["1", "2"]))
 
 
 def test_a_killed_worker_is_replaced_and_nothing_else_is_said(cluster, tmp_path, capfd):

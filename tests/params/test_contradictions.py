@@ -152,6 +152,7 @@ ROWS = [
     ),
     ({"logging": {"mlflow": "https://me:word@host/api"}}, "logging.mlflow: the address holds a signature, a key"),
     ({"evaluation/checkpoints": ["stage3"]}, "evaluation.checkpoints.0: no checkpoint `stage3`: checkpoints are"),
+    ({"evaluation/engine": "ray", "evaluation/gpus": 1.5}, "evaluation.gpus: 1.5 is above 1 and not whole: give a"),
     ({"evaluation/checkpoints": ["stage1", "stage1"]}, "evaluation.checkpoints.1: checkpoint `stage1` stands twice"),
     ({"trackers/detections": {"type": "ocsort"}}, "trackers.detections: the name is taken"),
 ]  # fmt: skip
