@@ -75,6 +75,18 @@ def test_ground_truth_boxes(project):
     assert track("bytetrack")["street/one.txt"] == b"1,1,0.00,0.00,10.00,10.00,1.0000,1,-1\n"
 
 
+def test_a_box_without_a_look_is_stored_and_tracked(project):
+    write_params(reid=REID, trackers={"looking": {"type": "strongsort", "reid": "looks"}})
+    looks, still = np.eye(LENGTH, 16), np.tile(np.eye(2, 3), (LENGTH, 1, 1))
+    looks[3:5] = 0
+    camera = load_params().trackers["looking"].camera_motion
+    for source in ("street", "air"):
+        write_embeddings(embeddings_path("stage1", "looks", source, "one"), TABLE[:, 0], looks)
+        write_warps(warps_path("stage1", camera, source, "one"), still)
+    frames = [int(line.split(b",")[0]) for line in track("looking")["air/one.txt"].splitlines()]
+    assert {4, 5} <= set(frames)
+
+
 def test_the_tracker_is_given_what_it_uses(project):
     write_params(reid=REID, trackers={"looking": {"type": "botsort", "reid": "looks", "cmc_method": "ecc"}})
     looks = np.eye(LENGTH, 16)

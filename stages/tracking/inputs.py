@@ -8,6 +8,7 @@ import numpy as np
 
 from stages.errors import InputError
 from stages.params import Tracker
+from stages.sequences.seeds import generator
 
 _REMEDY = "the stored data do not fit one another: run `dvc repro`"
 
@@ -21,7 +22,8 @@ class TrackingInput:
     height: int  # pixels
     length: int  # frames
     detections: np.ndarray  # (N, 7) frame (from 1), x1, y1, x2, y2 (pixels), score, class (from 0)
-    embeddings: np.ndarray | None = None  # (N, D) float32, row by row with the detections, each of length 1
+    # (N, D) float32, row by row with the detections, each of length 1, or 0 for a box without a look
+    embeddings: np.ndarray | None = None
     warps: np.ndarray | None = None  # (length, 2, 3) the camera's motion since the frame before, pixels
     name: str = "a sequence"  # for errors
 
@@ -32,7 +34,7 @@ class Rows:
 
     frames: np.ndarray  # (N,) int64, from 1, ascending
     boxes: np.ndarray  # (N, 6) float32: x1, y1, x2, y2, score, class
-    embeddings: np.ndarray | None  # (N, D) float32
+    embeddings: np.ndarray | None  # (N, D) float32, each of length above 0
 
     def of_class(self, number: int) -> Rows:
         """The rows of one class."""
@@ -82,9 +84,21 @@ def _checked_embeddings(given: TrackingInput, tracker: Tracker, rows: int) -> np
     if embeddings.ndim != 2 or len(embeddings) != rows:
         raise InputError(given.name, f"embeddings {embeddings.shape} do not fit {rows} detections", _REMEDY)
     lengths = np.linalg.norm(embeddings, axis=1)
-    if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise InputError(given.name, "embeddings that are not finite, or zero throughout", _REMEDY)
-    return embeddings
+    if not np.isfinite(lengths).all():
+        raise InputError(given.name, "embeddings that are not finite", _REMEDY)
+    return embeddings if lengths.all() else _unlike_all(embeddings, lengths == 0)
+
+
+def _unlike_all(embeddings: np.ndarray, blank: np.ndarray) -> np.ndarray:
+    """``embeddings`` (N, D) with those that are ``blank``, (N,) bool, in random directions, the same ones every time.
+
+    A cosine with 0 is NaN in BoxMOT's BoT-SORT and StrongSORT. A random direction is nearly at right angles to every
+    look and to every other one: a box without a look is like no other, and is tracked by its place.
+    """
+    drawn = generator(0, "box without a look").standard_normal((int(blank.sum()), embeddings.shape[1]))
+    result = embeddings.copy()
+    result[blank] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return result
 
 
 def _check_warps(given: TrackingInput, tracker: Tracker) -> None:

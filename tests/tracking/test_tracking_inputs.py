@@ -9,6 +9,7 @@ import pytest
 from tracking_scenes import ALL, BY_APPEARANCE, arrays, busy, looks, make
 
 from stages.errors import InputError
+from stages.tracking.inputs import usable_rows
 from stages.tracking.sequence import track_sequence
 
 TABLE = busy(12)
@@ -35,8 +36,7 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         ({"embeddings": None}, "`botsort` tracks by appearance, and there are no embeddings"),
         ({"embeddings": LOOKS[:-1]}, r"embeddings \(\d+, 32\) do not fit \d+ detections"),
         ({"embeddings": LOOKS[:, 0]}, r"embeddings \(\d+,\) do not fit \d+ detections"),
-        ({"embeddings": LOOKS * np.nan}, "embeddings that are not finite, or zero throughout"),
-        ({"embeddings": LOOKS * 0}, "embeddings that are not finite, or zero throughout"),
+        ({"embeddings": LOOKS * np.nan}, "embeddings that are not finite"),
         ({"warps": None}, "`botsort` compensates for camera motion, and none is stored"),
         ({"warps": GIVEN.warps[:-1]}, r"camera motion \(11, 2, 3\) is not finite or does not fit 12 frames"),
         ({"warps": GIVEN.warps * np.nan}, r"camera motion \(12, 2, 3\) is not finite or does not fit 12 frames"),
@@ -51,6 +51,33 @@ def test_what_a_tracker_does_not_use_is_not_asked_for():
     bare = replace(GIVEN, embeddings=None, warps=None)
     assert len(track_sequence(bare, make("bytetrack"), 2))
     assert len(track_sequence(bare, make("botsort", reid=None, use_cmc=False), 2))
+
+
+@pytest.mark.parametrize("kind", BY_APPEARANCE)
+def test_a_box_without_a_look_is_tracked_by_its_place(kind):
+    """One walker, whom the embedder sees nothing of in some frames; and one whom it never sees."""
+    frames = np.arange(1, 13.0)
+    table = np.array([[f, left + f, 50, left + 30 + f, 110, 0.9, 0] for left in (50, 200) for f in frames])
+    embeddings = np.zeros((24, 32), np.float32)
+    embeddings[:12, 3] = frames % 4 != 0
+    stored = arrays(table, embeddings, length=12)
+    tracks = track_sequence(stored, make(kind), 1)
+    assert np.isfinite(tracks).all()
+    if kind == "occluboost":  # lets go for a frame of one who looks the other way round
+        assert len(tracks) >= 20 and set(tracks[:, 1]) <= {1, 2, 3}
+    else:
+        assert [(tracks[:, 0] == frame).sum() for frame in frames[4:]] == [2] * 8 and set(tracks[:, 1]) == {1, 2}
+    assert np.array_equal(track_sequence(stored, make(kind), 1), tracks)
+    assert not embeddings[12:].any()  # what was given stays as it is
+
+
+def test_looks_are_passed_on_as_they_are():
+    blank = LOOKS.copy()
+    blank[[2, 5]] = 0
+    rows = usable_rows(replace(GIVEN, embeddings=blank), make("botsort"), 2)
+    assert np.linalg.norm(rows.embeddings, axis=1) == pytest.approx(1)
+    assert (rows.embeddings == LOOKS).all(axis=1).sum() == len(LOOKS) - 2
+    assert abs(rows.embeddings[2] @ rows.embeddings[5]) < 0.5
 
 
 @pytest.mark.parametrize("kind", ALL)
