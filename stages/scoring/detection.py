@@ -10,11 +10,12 @@ source's frames; the area is the box's, which has no outline as COCO's objects h
 recall reached with so many best-scored detections of a class in a frame, its mean over the ten thresholds and the
 classes; `AR_small`, `AR_medium` and `AR_large` are that by size, over all detections.
 
-What is neither to be found nor a mistake when found, for every class:
+What is neither to be found nor a mistake when found:
 
-- a distractor is an ignored box: at each threshold it takes one detection that no target takes, matched by IoU;
-- a region is a COCO crowd: it takes every detection that no target takes and whose share of own area inside it
-  reaches the threshold.
+- a distractor is an ignored box: at each threshold it takes one detection that no target takes, matched by IoU. It is
+  so for every class, or for its own alone: a car below `min_visibility` excuses a car, and no person, as in tracking;
+- a region, for every class, is a COCO crowd: it takes every detection that no target takes and whose share of own area
+  inside it reaches the threshold.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from stages.scoring.protocols import is_own_distractor
+from stages.scoring.protocols import class_of_own_distractor, is_own_distractor
 from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, LEFT, REGION, corners
 
 _NO_BOXES = np.zeros((0, 4))
@@ -50,6 +51,8 @@ class Truth:
     classes: np.ndarray  # (N,) from 0
     distractors: np.ndarray = field(default_factory=lambda: _NO_BOXES)  # (D, 4)
     regions: np.ndarray = field(default_factory=lambda: _NO_BOXES)  # (R, 4)
+    own_distractors: np.ndarray = field(default_factory=lambda: _NO_BOXES)  # (O, 4) to one class alone
+    own_classes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (O,) that class, from 0
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,15 @@ class Detections:
 def truth_of(gt: np.ndarray, purposes: np.ndarray) -> Truth:
     """One frame's ground truth from its rows (N, 9) and what each is for (N,), see `protocols.roles`."""
     boxes = corners(gt[:, LEFT : HEIGHT + 1])
-    targets = purposes >= 0
-    distractors = (purposes == DISTRACTOR) | is_own_distractor(purposes)
-    return Truth(boxes[targets], purposes[targets], boxes[distractors], boxes[purposes == REGION])
+    targets, own = purposes >= 0, is_own_distractor(purposes)
+    return Truth(
+        boxes[targets],
+        purposes[targets],
+        boxes[purposes == DISTRACTOR],
+        boxes[purposes == REGION],
+        boxes[own],
+        class_of_own_distractor(purposes[own]),
+    )
 
 
 def truths_of(gt: np.ndarray, purposes: np.ndarray, length: int) -> list[Truth]:
@@ -176,8 +185,9 @@ def _annotations(frame: int, truth: Truth, classes: int) -> list[dict]:
         _box(frame, number, box) | {"area": float(np.prod(box[2:] - box[:2])), "iscrowd": 0}
         for box, number in zip(np.asarray(truth.boxes, np.float64), truth.classes, strict=True)
     ]
-    for number in range(classes):  # what is to be ignored is so for every class
-        result += [_box(frame, number, box) | {"area": _IGNORED_AREA, "iscrowd": 0} for box in truth.distractors]
+    for number in range(classes):
+        ignored = [*truth.distractors, *truth.own_distractors[truth.own_classes == number]]
+        result += [_box(frame, number, box) | {"area": _IGNORED_AREA, "iscrowd": 0} for box in ignored]
         result += [_box(frame, number, box) | {"area": 0.0, "iscrowd": 1} for box in truth.regions]
     return result
 

@@ -74,14 +74,19 @@ def rules_of(protocol: Protocol) -> Rules:
     return replace(_RULES[protocol.name], **limits)
 
 
-def own_distractor(number: int) -> int:
-    """The role of a box that is a distractor to the tracks of class ``number`` (from 0), and to no others."""
+def own_distractor(number: int | np.ndarray) -> int | np.ndarray:
+    """The role of a box that is a distractor to what is found of class ``number`` (from 0), and to nothing else."""
     return _OWN - number
 
 
 def is_own_distractor(roles: np.ndarray) -> np.ndarray:
     """Which of (N,) roles are those of a distractor to one class alone, (N,) bool."""
     return roles <= _OWN
+
+
+def class_of_own_distractor(roles: np.ndarray) -> np.ndarray:
+    """The classes, from 0, to which boxes of these (N,) roles are distractors, (N,): undoes `own_distractor`."""
+    return _OWN - roles
 
 
 def roles(
@@ -100,7 +105,7 @@ def roles(
             role = own_distractor(numbers.get(mapping.get(of, ""), len(classes)))
             result[gt[:, CLASS] == named[native]] = role
     below = (result >= 0) & _below(gt, rules)
-    result[below] = _OWN - result[below]
+    result[below] = own_distractor(result[below])
     return result
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stages.scoring.detection import FIELDS, Detections, Truth, coco_scores, mean_average_precision, truths_of
+from stages.scoring.protocols import own_distractor
 from stages.sequences.annotations import DISTRACTOR, DROP, REGION
 
 A, B, FAR = [0, 0, 10, 10], [20, 20, 30, 30], [100, 100, 110, 110]
@@ -72,6 +73,18 @@ def test_ignored_boxes_are_so_for_every_class():
     case = truth(A, B, classes=[0, 1], distractors=[FAR])
     detections = found(FAR, FAR, A, B, classes=[0, 1, 0, 1])
     assert mean_average_precision([case], [detections], ["person", "car"])["mAP"] == pytest.approx(1)
+
+
+def test_an_own_distractor_is_so_for_its_class_alone():
+    """A hidden car excuses a car that is found there, and no person: as in tracking."""
+    gt = np.array([[1, 1, 0, 0, 10, 10, 1, 1, 1], [1, 2, 20, 20, 10, 10, 1, 1, 1], [1, 3, 100, 100, 10, 10, 1, 1, 0]])
+    [case] = truths_of(gt.astype(float), np.array([0, 1, own_distractor(1)]), 1)
+    assert (case.own_distractors.tolist(), case.own_classes.tolist(), len(case.distractors)) == ([FAR], [1], 0)
+    classes = ["person", "car"]
+    car = mean_average_precision([case], [found(FAR, A, B, classes=[1, 0, 1])], classes)
+    person = mean_average_precision([case], [found(FAR, A, B, classes=[0, 0, 1])], classes)
+    assert [each["classes"]["car"]["mAP"] for each in (car, person)] == [1, 1]
+    assert [each["classes"]["person"]["mAP"] for each in (car, person)] == [1, 0.5]
 
 
 def test_nothing_to_find():
