@@ -13,7 +13,7 @@ import numpy as np
 
 from stages.detectors.card import MODELS, load_card
 from stages.detectors.recording import ClassMap, Detecting, pieces
-from stages.errors import run_stage
+from stages.errors import choose, run_stage
 from stages.fanout import Engine, fan_out
 from stages.files import replacing
 from stages.params import Params, load_params
@@ -24,6 +24,7 @@ from stages.sequences.index import open_sequence, require_whole_split, test_sequ
 def main(checkpoint: str) -> None:
     """Run one checkpoint over all test sequences."""
     params = load_params()
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
     for source in test_sources(params):
         require_whole_split(source, "test")
     folder = MODELS / checkpoint

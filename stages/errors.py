@@ -6,6 +6,7 @@ import errno
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,9 +30,10 @@ class InputError(Exception):
 
 
 def choose(values: Mapping[str, Value], name: str, kind: str) -> Value:
-    """The value that ``name`` names; raises `InputError` that lists the names there are."""
+    """The value that ``name`` names; raises `InputError` that lists the names there are, and the nearest."""
     if name not in values:
-        raise InputError(name, f"no such {kind}", f"params.yaml has {', '.join(values)}")
+        near = "".join(f": did you mean `{each}`?" for each in get_close_matches(name, values, n=1))
+        raise InputError(name, f"no such {kind}", f"params.yaml has {', '.join(values)}{near}")
     return values[name]
 
 

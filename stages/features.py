@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from stages.errors import InputError, run_stage
+from stages.errors import InputError, choose, run_stage
 from stages.files import replacing
 from stages.params import Params, load_params
 from stages.sequences.detections import DETECTIONS
@@ -35,7 +35,9 @@ class Needed:
 
 def main(checkpoint: str) -> None:
     """Compute what the trackers use over one checkpoint's boxes."""
-    params, needed = load_params(), read_needed()
+    params = load_params()
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
+    needed = read_needed()
     with replacing(FEATURES / checkpoint) as folder:
         folder.mkdir(parents=True)
         if needed.embeddings or needed.camera_motion:

@@ -21,7 +21,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from stages.errors import run_stage
+from stages.errors import choose, run_stage
 from stages.files import write_json, write_table, write_text
 from stages.params import Params, load_params
 from stages.scoring.bootstrap import intervals
@@ -37,6 +37,8 @@ from stages.sequences.tracks import TRACKS
 def main(checkpoint: str, tracker: str) -> None:
     """Score one tracker over one checkpoint's detections."""
     params = load_params()
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
+    choose(params.trackers, tracker, "tracker")
     scored = score(params, TRACKS / checkpoint / tracker)
     summaries = {source: summarised(params, source, scored) for source in raw_folders(scored)}
     write_json(Path("metrics/scores", checkpoint, f"{tracker}.json"), summaries)

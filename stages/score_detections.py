@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.errors import run_stage
+from stages.errors import choose, run_stage
 from stages.files import write_json
 from stages.params import Params, load_params
 from stages.scoring.detection import Detections, Truth, coco_scores, detections_of, truths_of
@@ -21,6 +21,7 @@ from stages.sequences.index import test_sources
 def main(checkpoint: str) -> None:
     """Score one checkpoint's detections."""
     params = load_params()
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
     summary = {}
     for source in test_sources(params):
         truths, detections = _frames(params, source, DETECTIONS / checkpoint / source)

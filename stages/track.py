@@ -22,6 +22,7 @@ from stages.tracking.stored import Tracking
 def main(checkpoint: str, tracker: str) -> None:
     """Track with one tracker over one checkpoint's detections."""
     params = load_params()
+    choose(dict.fromkeys(params.evaluation.checkpoints), checkpoint, "checkpoint")
     choose(params.trackers, tracker, "tracker")
     with replacing(TRACKS / checkpoint / tracker) as folder:
         write_tracks(params, checkpoint, tracker, folder)

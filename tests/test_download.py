@@ -117,7 +117,10 @@ def test_zip_and_prefix_from_s3(project: Project, s3_server: S3Server, key: str)
 
 def test_unknown_source_names_the_known(project: Project):
     ended = project.download("feetage")
-    assert (ended.returncode, ended.stderr) == (1, "error: feetage: no such source: params.yaml has footage\n")
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "error: feetage: no such source: params.yaml has footage: did you mean `footage`?\n",
+    )
 
 
 def test_torch_is_not_imported():

@@ -31,6 +31,8 @@ def test_choose_lists_what_there_is():
     assert choose({"a": 1, "b": 2}, "b", "stage") == 2
     with pytest.raises(InputError, match=r"^c: no such stage: params\.yaml has a, b$"):
         choose({"a": 1, "b": 2}, "c", "stage")
+    with pytest.raises(InputError, match=r"^stag: no such stage: params\.yaml has a, stage1: did you mean `stage1`\?$"):
+        choose({"a": 1, "stage1": 2}, "stag", "stage")
 
 
 def test_arguments_reach_main(monkeypatch):

@@ -186,7 +186,8 @@ def test_an_unknown_checkpoint_is_one_line():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "stages.explain", "stage9"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (1, "error: stage9: no such checkpoint: params.yaml has stage1\n")
+    line = "error: stage9: no such checkpoint: params.yaml has stage1: did you mean `stage1`?\n"
+    assert (ended.returncode, ended.stderr) == (1, line)
     assert [path.name for path in Path("plots").iterdir()] == ["scores"]
 
 

@@ -153,3 +153,10 @@ def test_dvc_knows_the_params_that_are_read(project):
     write_needed(embeddings=("looks",), camera_motion=("ecc",))
     elsewhere = {"evaluation"}  # where jobs run; which boxes are tracked is said by data/features.json
     assert read(features, lambda: features.main("stage1")) == declared("features") | elsewhere
+
+
+def test_a_checkpoint_that_params_lack(project):
+    write_needed()
+    with pytest.raises(InputError, match=r"^stage9: no such checkpoint: params\.yaml has stage1, stage2: did you mean"):
+        features.main("stage9")
+    assert not Path("data/features/stage9").exists()

@@ -66,7 +66,7 @@ def test_a_clean_source(project: Project):
 def test_unknown_source(project: Project):
     ended = run("feetage")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "error: feetage: no such source: params.yaml has footage\n"
+    assert ended.stderr == "error: feetage: no such source: params.yaml has footage: did you mean `footage`?\n"
 
 
 def test_nothing_at_the_path(project: Project):

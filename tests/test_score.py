@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import score, score_detections
+from stages import detect, score, score_detections
 from stages.errors import InputError
 from stages.params.labels import MOTCHALLENGE_LABELS
 from stages.scoring.parts import read_parts
@@ -344,5 +344,22 @@ def test_scoring_loads_no_network():
 
 
 def test_dvc_knows_the_params_that_are_read(tree):
-    assert read(score, lambda: score.main("stage1", "bytetrack")) == declared("score")
-    assert read(score_detections, lambda: score_detections.main("stage1")) == declared("score_detections")
+    names = {"evaluation", "trackers"}  # which there are to score
+    assert read(score, lambda: score.main("stage1", "bytetrack")) == declared("score") | names
+    found = read(score_detections, lambda: score_detections.main("stage1"))
+    assert found == declared("score_detections") | {"evaluation"}
+
+
+@pytest.mark.parametrize(
+    ("run", "line"),
+    [
+        (lambda: score.main("stage9", "bytetrack"), "stage9: no such checkpoint: params.yaml has stage1: did you"),
+        (lambda: score.main("stage1", "nosuch"), "nosuch: no such tracker: params.yaml has bytetrack"),
+        (lambda: score_detections.main("stage9"), "stage9: no such checkpoint: params.yaml has stage1: did you"),
+        (lambda: detect.main("stage9"), "stage9: no such checkpoint: params.yaml has stage1: did you"),
+    ],
+)
+def test_a_name_that_params_lack(tree, run, line):
+    with pytest.raises(InputError) as caught:
+        run()
+    assert str(caught.value).startswith(line)

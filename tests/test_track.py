@@ -123,7 +123,14 @@ def test_missing_detections_leave_nothing_behind(project):
     "arguments,said",
     [
         (("stage1",), "error: stage1: usage: python -m stages.track CHECKPOINT TRACKER\n"),
-        (("stage1", "sort"), "error: sort: no such tracker: params.yaml has bytetrack, ocsort\n"),
+        (
+            ("stage1", "sort"),
+            "error: sort: no such tracker: params.yaml has bytetrack, ocsort: did you mean `ocsort`?\n",
+        ),
+        (
+            ("stage9", "bytetrack"),
+            "error: stage9: no such checkpoint: params.yaml has stage1, stage2: did you mean `stage2`?\n",
+        ),
     ],
 )
 def test_wrong_arguments(project, arguments, said):
