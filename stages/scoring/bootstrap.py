@@ -12,6 +12,7 @@ would in 81, 90 and 93 %. With fewer than five sequences there is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,7 +36,7 @@ class Difference:
     metric: str
     first: float
     second: float
-    low: float  # of second - first
+    low: float  # of second - first; NaN where there is no interval
     high: float
 
     @property
@@ -45,14 +46,16 @@ class Difference:
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return not self.low <= 0 <= self.high
+        """Whether there is an interval, and it leaves out 0."""
+        return self.low > 0 or self.high < 0
 
     @property
     def sentence(self) -> str:
         """Whether the difference is larger than chance, in words."""
         if self.first == self.second and not self.low < self.high:
             return NO_DIFFERENCE
+        if math.isnan(self.low) or math.isnan(self.high):
+            return "no interval"
         if not self.beyond_chance:
             return "not larger than chance"
         return f"{'better' if self.value > 0 else 'worse'}, by more than chance"

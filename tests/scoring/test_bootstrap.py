@@ -9,7 +9,7 @@ import pytest
 from tracking_results import CLASSES, results_of
 
 from stages.errors import InputError
-from stages.scoring.bootstrap import differences, draws, intervals, percentiles, resampled
+from stages.scoring.bootstrap import Difference, differences, draws, intervals, percentiles, resampled
 from stages.scoring.metrics import over_sequences, pooled
 from stages.scoring.parts import METRICS, Parts, parts_of, read_parts, scores_of, write_parts
 
@@ -165,3 +165,20 @@ def test_chance_is_found_to_be_chance():
 
 def test_too_few_sequences_to_compare():
     assert differences(parts(population(np.random.default_rng(3), 4)), parts(np.ones((4, 83)))) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high", "beyond", "sentence"),
+    [
+        (0.5, 0.6, 0.05, 0.15, True, "better, by more than chance"),
+        (0.6, 0.5, -0.15, -0.05, True, "worse, by more than chance"),
+        (0.5, 0.6, -0.05, 0.15, False, "not larger than chance"),
+        (0.5, 0.6, 0.0, 0.15, False, "not larger than chance"),
+        (0.5, 0.6, np.nan, np.nan, False, "no interval"),
+        (np.nan, 0.6, np.nan, np.nan, False, "no interval"),
+        (0.5, 0.5, np.nan, np.nan, False, "no difference"),
+    ],
+)
+def test_what_is_said_of_a_difference(first, second, low, high, beyond, sentence):
+    found = Difference("HOTA", first, second, low, high)
+    assert (found.beyond_chance, found.sentence) == (beyond, sentence)
