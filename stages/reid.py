@@ -12,11 +12,12 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from stages.appearance.card import REID_MODELS
 from stages.errors import run_stage
 from stages.files import replacing, write_json
 from stages.params import Params, load_params
 
-CROPS, MODELS, PICTURES = Path("data/crops"), Path("models/reid"), Path("plots/reid")
+CROPS, PICTURES = Path("data/crops"), Path("plots/reid")
 METRICS = Path("metrics/reid.json")
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     if params.reid:
         _prepare_torch()
     drawn = _draw_all(params)
-    with replacing(MODELS) as folder:
+    with replacing(REID_MODELS) as folder:
         folder.mkdir()
         # What comes from elsewhere first: a mistake there shows before hours of training.
         for name in sorted(params.reid, key=lambda name: params.reid[name].path is None):
@@ -84,7 +85,7 @@ def _trained(params: Params, name: str, folder: Path):
     watch = Bar()
     with watch.ending():
         card = make_model(name, params.reid[name], CROPS / name, folder, params.seed, watch, _device())
-        watch.end(MODELS / name, card.history[-1])
+        watch.end(REID_MODELS / name, card.history[-1])
     return card
 
 
@@ -94,7 +95,7 @@ def _score(name: str, folder: Path) -> dict:
     from stages.appearance.pictures import draw_rankings
     from stages.appearance.scoring import score_embedder
 
-    scored = score_embedder(load_embedder(MODELS / name, _device()), CROPS / name)
+    scored = score_embedder(load_embedder(REID_MODELS / name, _device()), CROPS / name)
     draw_rankings(folder, name, scored)
     return scored.scores
 

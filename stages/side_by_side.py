@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from stages.errors import InputError, choose, run_stage
 from stages.params import Params, load_params
-from stages.scoring.heldout import load, test_names
+from stages.scoring.heldout import load
 from stages.scoring.scored import POST
-from stages.sequences.index import open_sequence
+from stages.sequences.index import open_sequence, test_names
 from stages.sequences.tracks import TRACKS, read_tracks
 
 if TYPE_CHECKING:

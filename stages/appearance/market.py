@@ -21,7 +21,6 @@ from stages.errors import InputError
 from stages.files import write_table
 from stages.sequences.index import SOURCES, open_sequence
 
-CROPS = Path("data/crops")
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 COLUMNS = ["folder", "file", "source", "sequence", "frame", "class", "id", "camera", "x1", "y1", "x2", "y2"]
 _QUALITY = 95  # of the JPEG files

@@ -11,7 +11,6 @@ from stages import style
 from stages.appearance.ranking import Found
 from stages.appearance.scoring import Scored, read_image, spread
 
-PICTURES = Path("plots/reid")
 _COUNT = 10  # pictures of an entry
 _SHOWN = 10  # finds in a picture
 _GREEN, _RED = "#009E73", "#D55E00"  # of the style's colours, those that the colour-blind tell apart as such

@@ -98,10 +98,7 @@ def compute_with_one_thread() -> Callable[[], None]:
     There is a worker for every core, and sums that threads share end in other digits.
     """
     before = []
-    for name, getter, setter in (
-        ("torch", "get_num_threads", "set_num_threads"),
-        ("cv2", "getNumThreads", "setNumThreads"),
-    ):
+    for name, (getter, setter) in _THREADS.items():
         module = sys.modules.get(name)
         if hasattr(module, setter):
             before.append((getattr(module, setter), getattr(module, getter)()))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from stages.errors import InputError
 from stages.params import Params
 from stages.params.scoring import Protocol
 from stages.scoring.protocols import Rules, roles, rules_of
 from stages.sequences.annotations import mapped
-from stages.sequences.index import SOURCES, open_sequence, read_labels
+from stages.sequences.index import SOURCES, open_sequence, read_labels, test_names_of
 
 
 @dataclass(frozen=True)
@@ -38,25 +36,8 @@ class HeldOut:
 
 def held_out(params: Params, source: str, root: Path = SOURCES) -> Iterator[HeldOut]:
     """The test sequences of ``source``, by name; errors as `load` has them."""
-    for name in _test_names(source, root):
+    for name in test_names_of(source, root):
         yield load(params, source, name, root)
-
-
-def test_names(params: Params, root: Path = SOURCES) -> dict[str, list[str]]:
-    """The test sequences of every source that has any, as params.yaml lists them; raises `InputError` for none."""
-    found = {source: _test_names(source, root) for source in params.sources}
-    if not any(found.values()):
-        raise InputError(str(root), "no source has a test sequence", "give one a test split in params.yaml")
-    return {source: names for source, names in found.items() if names}
-
-
-def _test_names(source: str, root: Path) -> list[str]:
-    path = root / source / "index.csv"
-    try:  # without pandas, whose import takes longer than scoring a few sequences
-        with path.open(newline="", encoding="utf-8") as file:
-            return [row["sequence"] for row in csv.DictReader(file) if row["split"] == "test"]
-    except FileNotFoundError:
-        raise InputError(str(path), "no such index", f"run `dvc repro download@{source}`") from None
 
 
 def load(params: Params, source: str, name: str, root: Path = SOURCES) -> HeldOut:

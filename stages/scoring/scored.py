@@ -14,10 +14,11 @@ from typing import NamedTuple
 from stages.fanout import Engine, fan_out
 from stages.params import Params
 from stages.scoring.adapter import frames_of
-from stages.scoring.heldout import HeldOut, load, test_names
+from stages.scoring.heldout import HeldOut, load
 from stages.scoring.metrics import Result, score_frames
 from stages.scoring.mistakes import Scene, mistakes
 from stages.scoring.report import SourceResults
+from stages.sequences.index import test_names
 from stages.sequences.tracks import Tracks, read_tracks
 
 POST = ".post"  # what the folder of a source's post-processed tracks ends in

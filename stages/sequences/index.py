@@ -52,15 +52,30 @@ def read_index(source: str, split: str | None = None, root: Path = SOURCES) -> p
 
 def test_sources(params: Params, root: Path = SOURCES) -> list[str]:
     """The sources that have test sequences, as params.yaml lists them."""
-    return list(dict.fromkeys(source for source, _ in test_sequences(params, root)))
+    return list(test_names(params, root))
 
 
 def test_sequences(params: Params, root: Path = SOURCES) -> list[tuple[str, str]]:
-    """(source, sequence) of every test sequence, sources as params.yaml lists them; raises `InputError` for none."""
-    found = [(source, name) for source in params.sources for name in read_index(source, "test", root)["sequence"]]
-    if not found:
+    """(source, sequence) of every test sequence, as `test_names` has them."""
+    return [(source, name) for source, names in test_names(params, root).items() for name in names]
+
+
+def test_names(params: Params, root: Path = SOURCES) -> dict[str, list[str]]:
+    """The test sequences of every source that has any, as params.yaml lists them; raises `InputError` for none."""
+    found = {source: test_names_of(source, root) for source in params.sources}
+    if not any(found.values()):
         raise InputError(str(root), "no source has a test sequence", "give one a test split in params.yaml")
-    return found
+    return {source: names for source, names in found.items() if names}
+
+
+def test_names_of(source: str, root: Path = SOURCES) -> list[str]:
+    """The test sequences of one source."""
+    path = root / source / "index.csv"
+    try:  # without pandas, whose import takes longer than scoring a few sequences
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row["sequence"] for row in csv.DictReader(file) if row["split"] == "test"]
+    except FileNotFoundError:
+        raise InputError(str(path), "no such index", f"run `dvc repro download@{source}`") from None
 
 
 def require_whole(path: Path, sha256: str, source: str) -> None:
