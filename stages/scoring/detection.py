@@ -34,6 +34,9 @@ _ALL_AREAS = [0.0, 1e10]
 _IGNORED_AREA = 2e10  # outside `_ALL_AREAS`: COCO ignores such a box and still matches it one to one
 _THRESHOLDS = {"mAP": slice(None), "mAP50": 0, "mAP75": 5}
 _SIZES = {"small": [0.0, 32.0**2], "medium": [32.0**2, 96.0**2], "large": [96.0**2, 1e10]}
+_BLOCK = 100  # frames whose boxes faster-coco-eval is given at a time
+_CATEGORY = 1  # every class is evaluated by itself, under this number
+_MEASURED = ("precision", "recall")
 _CAPS = (1, 10, 100)  # detections of a class in a frame that recall is measured with
 FIELDS = (  # what `coco_scores` gives
     *_THRESHOLDS,
@@ -163,43 +166,90 @@ def _evaluated(
     """
     if len(truths) != len(detections):
         raise ValueError(f"{len(truths)} frames of ground truth, {len(detections)} of detections")
-    annotations = [item for frame, truth in enumerate(truths, 1) for item in _annotations(frame, truth, classes)]
-    dataset = {
-        "images": [{"id": frame} for frame in range(1, len(truths) + 1)],
-        "categories": [{"id": number, "name": str(number)} for number in range(1, classes + 1)],
-        # COCO tells matched from unmatched by the id: it must not be 0.
-        "annotations": [{"id": index} | item for index, item in enumerate(annotations, 1)],
-    }
-    truth = COCO(dataset)
-    found = truth.loadRes([item for frame, each in enumerate(detections, 1) for item in _results(frame, each)])
-    evaluation = COCOeval_faster(truth, found, "bbox")
-    evaluation.params.areaRng, evaluation.params.areaRngLbl = list(areas.values()), list(areas)
-    evaluation.params.maxDets = caps
+    parts = [_of_class(truths, detections, number, areas, caps) for number in range(classes)]
+    return {name: np.concatenate([each[name] for each in parts], axis=-3) for name in _MEASURED}
+
+
+def _of_class(
+    truths: Sequence[Truth],
+    detections: Sequence[Detections],
+    number: int,
+    areas: Mapping[str, list[float]],
+    caps: list[int],
+) -> dict[str, np.ndarray]:
+    """As `_evaluated`, for one class.
+
+    faster-coco-eval wants a dictionary for each box: those of a few frames are held at a time, and what is matched in
+    them, which takes far less room, is kept for one class.
+    """
+    found: dict[str, list] = {area: [] for area in areas}
+    for start in range(0, len(truths), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        matched, frames = _matched(truths[block], detections[block], number, areas, caps), len(truths[block])
+        for place, items in enumerate(found.values()):
+            items += matched[place * frames : (place + 1) * frames]
+    parts = [_accumulated(found.pop(area), len(truths), {area: areas[area]}, caps) for area in areas]
+    return {name: np.concatenate([each[name] for each in parts], axis=-2) for name in _MEASURED}
+
+
+def _matched(
+    truths: Sequence[Truth],
+    detections: Sequence[Detections],
+    number: int,
+    areas: Mapping[str, list[float]],
+    caps: list[int],
+) -> list:
+    """What is matched of a class in a few frames: faster-coco-eval's item for each frame, area after area."""
+    annotations = [item for frame, truth in enumerate(truths, 1) for item in _annotations(frame, truth, number)]
+    results = [item for frame, each in enumerate(detections, 1) for item in _results(frame, each, number)]
+    evaluation = _evaluation(areas, caps, *(_dataset(items, len(truths)) for items in (annotations, results)))
     evaluation.evaluate()
+    return evaluation._evalImgs_cpp
+
+
+def _accumulated(items: list, frames: int, areas: Mapping[str, list[float]], caps: list[int]) -> dict[str, np.ndarray]:
+    """What the ``items`` of all ``frames`` come to, see `_matched`."""
+    evaluation = _evaluation(areas, caps)
+    evaluation.params.imgIds, evaluation.params.catIds = list(range(1, frames + 1)), [_CATEGORY]
+    evaluation._paramsEval, evaluation._evalImgs_cpp = evaluation.params, items
     evaluation.accumulate()
-    return {name: np.asarray(evaluation.eval[name]) for name in ("precision", "recall")}
+    return {name: np.asarray(evaluation.eval[name]) for name in _MEASURED}
 
 
-def _annotations(frame: int, truth: Truth, classes: int) -> list[dict]:
-    result = [
-        _box(frame, number, box) | {"area": float(np.prod(box[2:] - box[:2])), "iscrowd": 0}
-        for box, number in zip(np.asarray(truth.boxes, np.float64), truth.classes, strict=True)
-    ]
-    for number in range(classes):
-        ignored = [*truth.distractors, *truth.own_distractors[truth.own_classes == number]]
-        result += [_box(frame, number, box) | {"area": _IGNORED_AREA, "iscrowd": 0} for box in ignored]
-        result += [_box(frame, number, box) | {"area": 0.0, "iscrowd": 1} for box in truth.regions]
+def _evaluation(areas: Mapping[str, list[float]], caps: list[int], *data: COCO) -> COCOeval_faster:
+    """Matching and accumulating apart, which is the same arithmetic as at once."""
+    result = COCOeval_faster(*data, iouType="bbox", separate_eval=True)
+    result.params.areaRng, result.params.areaRngLbl, result.params.maxDets = list(areas.values()), list(areas), caps
     return result
 
 
-def _results(frame: int, found: Detections) -> list[dict]:
-    boxes = np.asarray(found.boxes, np.float64)
-    return [
-        _box(frame, number, box) | {"score": float(score)}
-        for box, number, score in zip(boxes, found.classes, found.scores, strict=True)
-    ]
+def _dataset(items: list[dict], frames: int) -> COCO:
+    """Boxes of one class as COCO has them; not by `COCO.loadRes`, which adds an outline to each."""
+    return COCO(
+        {
+            "images": [{"id": frame} for frame in range(1, frames + 1)],
+            "categories": [{"id": _CATEGORY, "name": "class"}],
+            # COCO tells matched from unmatched by the id: it must not be 0.
+            "annotations": [{"id": index} | item for index, item in enumerate(items, 1)],
+        }
+    )
 
 
-def _box(frame: int, number: int, box: np.ndarray) -> dict:
+def _annotations(frame: int, truth: Truth, number: int) -> list[dict]:
+    targets = np.asarray(truth.boxes, np.float64)[truth.classes == number]
+    ignored = [*truth.distractors, *truth.own_distractors[truth.own_classes == number]]
+    result = [_box(frame, box) for box in targets]
+    result += [_box(frame, box) | {"area": _IGNORED_AREA} for box in ignored]
+    return result + [_box(frame, box) | {"area": 0.0, "iscrowd": 1} for box in truth.regions]
+
+
+def _results(frame: int, found: Detections, number: int) -> list[dict]:
+    mine = found.classes == number
+    boxes, scores = np.asarray(found.boxes, np.float64)[mine], found.scores[mine]
+    return [_box(frame, box) | {"score": float(score)} for box, score in zip(boxes, scores, strict=True)]
+
+
+def _box(frame: int, box: np.ndarray) -> dict:
     x1, y1, x2, y2 = (float(value) for value in box)
-    return {"image_id": frame, "category_id": int(number) + 1, "bbox": [x1, y1, x2 - x1, y2 - y1]}
+    bounds = [x1, y1, x2 - x1, y2 - y1]
+    return {"image_id": frame, "category_id": _CATEGORY, "bbox": bounds, "area": bounds[2] * bounds[3], "iscrowd": 0}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from stages.scoring import detection
 from stages.scoring.detection import FIELDS, Detections, Truth, coco_scores, mean_average_precision, truths_of
 from stages.scoring.protocols import own_distractor
 from stages.sequences.annotations import DISTRACTOR, DROP, REGION
@@ -97,6 +99,30 @@ def test_more_than_a_hundred_objects_count_unless_capped():
     assert mean_average_precision([truth(*boxes)], [found(*boxes)], ["person"])["mAP"] == pytest.approx(1)
     capped = mean_average_precision([truth(*boxes)], [found(*boxes)], ["person"], max_detections=100)["mAP"]
     assert capped == pytest.approx(67 / 101)
+
+
+def test_frames_a_few_at_a_time_change_no_bit(monkeypatch):
+    truths, detections = random_case(5, frames=40, ignored=True)
+    whole = coco_scores(truths, detections, ["a", "b", "c"])
+    monkeypatch.setattr(detection, "_BLOCK", 7)
+    assert coco_scores(truths, detections, ["a", "b", "c"]) == whole
+
+
+def test_the_boxes_of_a_few_frames_are_held_at_a_time(monkeypatch):
+    """What Python holds for ten times the frames is not ten times as much."""
+
+    def peak(frames: int) -> int:
+        boxes = _random_boxes(np.random.default_rng(0), 100)
+        truths, detections = [truth(A)] * frames, [found(*boxes)] * frames
+        tracemalloc.start()
+        coco_scores(truths, detections, ["person", "car"])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    monkeypatch.setattr(detection, "_BLOCK", 10, raising=False)
+    peak(10)  # what is loaded once
+    assert peak(100) < 2 * peak(10)
 
 
 def test_frames_must_pair():
