@@ -91,9 +91,10 @@ def train(
     [saved] = broadcast_object_list([scratch.load() if accelerator.is_main_process else None])
     settings = {name: stage.model_dump(mode="json"), "detector": params.detector.model_dump(), "seed": params.seed}
     watch.begin(name, settings | {"classes": list(params.classes)}, saved[1].step if saved else 0)
-    for text in scratch.said(saved is not None):
-        watch.note(text)
-    scratch.prune()
+    if accelerator.is_main_process:  # the others would remove the same folders under its hands
+        for text in scratch.said(saved is not None):
+            watch.note(text)
+        scratch.prune()
     run = trainer(name, stage, state, samples, order, validator, accelerator, saves, watch, seed)
     return run.run(saved)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
@@ -20,7 +21,7 @@ from typing import TextIO
 from safetensors import SafetensorError, safe_open
 
 from stages.errors import InputError
-from stages.files import remove, replacing, write_json
+from stages.files import replacing, write_json
 from stages.tensors import write_safetensors
 from stages.training.fingerprint import Fingerprint, differences, digest
 from stages.training.state import Progress, Tensors
@@ -86,20 +87,32 @@ class Scratch:
         return [f"begins afresh: the last run was with other {', '.join(parts)} ({others[0].name})"]
 
     def prune(self) -> None:
-        """Remove the oldest other runs of the stage that no process has; the last few are left."""
+        """Remove the oldest other runs of the stage that no process has; the last few are left.
+
+        Another workspace may do so at the same time: what is gone already is no error, what cannot go now stays.
+        """
         for folder in self._others()[_OTHERS:]:
-            if _is_free(folder / "lock"):
-                remove(folder)
+            with suppress(OSError), (folder / "lock").open("a+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _others(self) -> list[Path]:
         """The folders of the stage's other runs, the latest first."""
         states = [path for path in self._runs.glob(f"{self.stage}-*/{_STATE}") if path.parent != self.folder]
-        return [path.parent for path in sorted(states, key=lambda path: path.stat().st_mtime, reverse=True)]
+        return [path.parent for path in sorted(states, key=_saved_at, reverse=True)]
 
 
 def _write(path: Path, tensors: Tensors, metadata: dict[str, str] | None = None) -> None:
     with replacing(path) as partial:
         write_safetensors(partial, tensors, metadata)
+
+
+def _saved_at(path: Path) -> float:
+    """When a state was saved, in seconds; 0 where another process has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _read(folder: Path) -> Fingerprint:
@@ -132,12 +145,3 @@ def _wait(file: TextIO, stage: str) -> None:
                 what = f"process {process} is training it"
                 raise InputError(stage, what, "wait until it has ended, or stop it (kill)") from None
             time.sleep(0.1)
-
-
-def _is_free(path: Path) -> bool:
-    try:
-        with path.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except BlockingIOError:
-        return False

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 from stages.detectors import Architecture, build
 from stages.training.loop import Trainer
+from stages.training.scratch import Scratch
 from tests import runs
 
 KNOBS = {
@@ -73,3 +75,16 @@ def test_a_process_with_nothing_to_do_in_its_first_window_knows_the_losss_parts(
     runs.run(params, detector=_yolo(), trainer=Idle)
     zeros, sums = seen[0]
     assert len(sums) == 3 and zeros == dict.fromkeys(sums, 0.0)
+
+
+def test_only_the_first_process_prunes_and_tells(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every process of a run comes by here; two that remove the same folders fall over one another."""
+    params, told = runs.prepare(project, "stage1", {"epochs": 1}), []
+    monkeypatch.setattr(Scratch, "prune", lambda _: told.append("pruned"))
+    monkeypatch.setattr(Scratch, "said", lambda *_: told.append("said") or [])
+    runs.run(params, detector=_yolo())
+    assert told == ["said", "pruned"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Accelerator, "is_main_process", property(lambda _: False))
+        runs.run(params, detector=_yolo())
+    assert told == ["said", "pruned"]

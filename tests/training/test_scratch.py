@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -146,6 +149,37 @@ def test_of_old_runs_the_last_few_are_left(scratch: Scratch):
     with module._locked(others[4].folder / "lock", "stage1"):  # another process goes on with it
         scratch.prune()
     assert [other.folder.exists() for other in others] == [True, True, True, False, True, False]
+
+
+def test_processes_may_prune_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As two workspaces do that share their saved runs; each thread takes locks of its own."""
+    monkeypatch.chdir(tmp_path)
+    run, ready = Scratch("stage1", PARTS), threading.Barrier(2)
+
+    def prune() -> None:
+        ready.wait()
+        run.prune()
+
+    for _ in range(10):
+        others = [_saved(name, age=100 * number) for number, name in enumerate("qrstuvwxyz")]
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(prune) for _ in range(2)]:
+                done.result()
+        assert [other.folder.exists() for other in others] == [True] * 3 + [False] * 7
+
+
+def test_a_state_that_vanishes_is_none_of_the_others(scratch: Scratch, monkeypatch: pytest.MonkeyPatch):
+    with _elsewhere():
+        others = [_saved(name, age=100 * number) for number, name in enumerate("uvwxyz")]
+    glob = Path.glob
+
+    def late(path: Path, pattern: str) -> list[Path]:
+        found = list(glob(path, pattern))
+        shutil.rmtree(others[0].folder, ignore_errors=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", late)
+    assert scratch.said(False) == [f"begins afresh: the last run was with other stage1.lr ({others[1].folder.name})"]
 
 
 def _holder(path: Path, seconds: float) -> subprocess.Popen:
