@@ -12,6 +12,9 @@ from stages.errors import InputError
 # PyYAML follows YAML 1.1, where 1e-5 and 3e-06 (which DVC writes) are strings; this is YAML 1.2's float.
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$")
 
+# Of a key: text, or what reads like another plain value and is its text here (`labels: {1: person}`); `<<` merges.
+_KEYS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "merge")}
+
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2 floats."""
@@ -28,7 +31,7 @@ class Document:
         try:
             text = self.path.read_text(encoding="utf-8")
             self._root = yaml.compose(text, _Loader)
-            self._refuse_duplicates(self._root, "")
+            self._refuse_keys(self._root, "")
             self.value = yaml.load(text, _Loader)
         except FileNotFoundError:
             raise InputError(str(path), "no such file", "run from the repository's top folder") from None
@@ -51,18 +54,32 @@ class Document:
             node, line = found
         return f"{self.path}:{line}: {'.'.join(str(part) for part in place)}"
 
-    def _refuse_duplicates(self, node: yaml.Node | None, prefix: str) -> None:
+    def _refuse_keys(self, node: yaml.Node | None, prefix: str) -> None:
+        """No key that stands twice in its block, and none that is a block, a list or a date."""
         if isinstance(node, yaml.SequenceNode):
             for child in node.value:
-                self._refuse_duplicates(child, prefix)
+                self._refuse_keys(child, prefix)
         elif isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, child in node.value:
+                self._refuse_no_text(key, prefix)
                 if key.value in seen:
                     where = f"{self.path}:{key.start_mark.line + 1}: {prefix}{key.value}"
                     raise InputError(where, "the key stands twice in one block", "delete one of the two")
                 seen.add(key.value)
-                self._refuse_duplicates(child, f"{prefix}{key.value}.")
+                self._refuse_keys(child, f"{prefix}{key.value}.")
+
+    def _refuse_no_text(self, key: yaml.Node, prefix: str) -> None:
+        if not isinstance(key, yaml.ScalarNode) or key.tag not in _KEYS:
+            where = f"{self.path}:{key.start_mark.line + 1}: {prefix}".rstrip(": .")
+            raise InputError(where, f"a key is {_kind(key)}, not text", "put it in quotes, or fill in `{{ }}`")
+
+
+def _kind(key: yaml.Node) -> str:
+    """What a key is that is no text, and how it begins."""
+    if isinstance(key, yaml.ScalarNode):
+        return f"`{key.value[:40]}`, a {key.tag.rpartition(':')[2]}"
+    return "a list" if isinstance(key, yaml.SequenceNode) else "a block in braces"
 
 
 def _child(node: yaml.Node, part: object) -> tuple[yaml.Node, int] | None:
