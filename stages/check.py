@@ -15,7 +15,7 @@ from stages.errors import InputError, run_stage
 from stages.files import write_json, write_text
 from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
 from stages.params import Params, load_params, where
-from stages.params.model import PRETRAINED
+from stages.params.model import NETWORKS, PRETRAINED
 
 FEATURES_NEEDED = Path("data/features.json")
 _NAMED = ("compute", "reid", "protocols", "gates", "videos", "explain", "report")  # by dvc.yaml: DVC knows no default
@@ -33,11 +33,21 @@ def main() -> None:
             raise InputError(where(key), "missing", f"add `{key}: {{}}`")
     if "boxes" not in params.evaluation.model_fields_set:
         raise InputError(where("evaluation", "boxes"), "missing", "add `boxes: detections`")
+    _require_in_networks(params.detector.model)
     write_json(FEATURES_NEEDED, needed(params))
     write_text(Path("data/params.ok"), "params.yaml is valid\n")
     for path, text in _FOLDERS.items():
         write_text(path, text)
     write_mixture(MIXTURES / PRETRAINED, Manifest(classes=(), seen=(), min_visibility=0.0, sources={}), [])
+
+
+def _require_in_networks(model: str) -> None:
+    """Raise `InputError` for the description of a network that DVC does not look at: an edit would change nothing."""
+    path = Path(model)
+    inside = path.resolve().is_relative_to(Path(NETWORKS).resolve())
+    if path.suffix == ".yaml" and path.is_file() and not inside:
+        what = f"the file lies outside of {NETWORKS}/, where DVC would not see an edit of it"
+        raise InputError(where("detector", "model"), what, f"move it there: {NETWORKS}/{path.name}")
 
 
 def needed(params: Params) -> dict[str, object]:

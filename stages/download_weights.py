@@ -33,8 +33,10 @@ def main() -> None:
         address = family(params.detector.family).published(params.detector.model) if published else weights.path
         path = fetch(address, sha256=weights.sha256, endpoint_url=weights.endpoint_url, anonymous=weights.anonymous)
         tensors, card = read_pretrained(path, params.detector.family, params.detector.model)
-        fill(build(card.architecture), tensors, address)
-        card = replace(card, settings=card.settings | {"origin": {"file": _name(address), "sha256": weights.sha256}})
+        detector = build(card.architecture)
+        fill(detector, tensors, address)
+        origin = {"origin": {"file": _name(address), "sha256": weights.sha256}}
+        card = replace(card, architecture=detector.architecture, settings=card.settings | origin)
     save_checkpoint(MODELS / PRETRAINED, tensors, card)
 
 

@@ -50,6 +50,17 @@ def test_it_names_what_trackers_use_besides_boxes(tmp_path: Path):
     assert needed == {"boxes": "detections", "embeddings": ["people"], "camera_motion": ["ecc"]}
 
 
+def test_the_description_of_a_network_must_lie_where_dvc_looks(tmp_path: Path):
+    (tmp_path / "networks").mkdir()
+    for path in ("own.yaml", "networks/own.yaml"):
+        (tmp_path / path).write_text("nc: 80\n")
+    result = _check(tmp_path, SMALL | {"detector": {"family": "yolo", "model": "own.yaml"}})
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert "detector.model: the file lies outside of networks/, where DVC would not see an edit of it" in result.stderr
+    for model in ("networks/own.yaml", "yolov8n.yaml"):
+        assert _check(tmp_path, SMALL | {"detector": {"family": "yolo", "model": model}}).returncode == 0
+
+
 def test_a_typo_is_one_line_and_nothing_is_written(tmp_path: Path):
     params = copy.deepcopy(SMALL)
     params["stage2"]["mixture"]["repaly"] = params["stage2"]["mixture"].pop("replay")

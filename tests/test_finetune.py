@@ -140,7 +140,7 @@ def test_a_head_of_other_classes_is_mapped_on_the_way(project: Path):
     save_checkpoint(Path("models/pretrained"), parent.network.state_dict(), Card(parent.architecture, 64))
     train("stage1")
     card = load_card(Path("models/stage1"))
-    assert card.architecture == Architecture("yolo", "tiny.yaml", ("person", "car"), 3)
+    assert card.architecture == Architecture("yolo", "tiny.yaml", ("person", "car"), 3, sha256_of("tiny.yaml"))
     assert card.handoff["tensors"] == {
         "loaded": len(parent.network.state_dict()) - 4,
         "reshaped": 4,

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from stages import finetune, mixture
+from stages import download_weights, finetune, mixture
 from stages.detectors import Architecture, build
-from stages.detectors.card import Card
+from stages.detectors.card import Card, load_card
 from stages.detectors.checkpoint import save_checkpoint
 from stages.errors import InputError, run_stage
+from stages.files import sha256_of
 from stages.mixtures.mixture import MIXTURES, read_clips
 from stages.training.gradients import Gradients
 from stages.training.loop import Trainer
@@ -80,6 +81,16 @@ def test_a_parent_of_another_architecture_or_family_is_one_line(project: Path):
     _fails("stage1", r"^stage1: models/pretrained: the parent gave \d+\.\d% of the weights, 95% are asked for")
     write_params(project, {"detector": {"family": "simple", "model": "small"}})
     _fails("stage1", r"^stage1: models/pretrained: holds a `yolo` network, and detector\.family is `simple`: set")
+
+
+def test_an_edited_description_is_one_line(project: Path):
+    """A run that was killed would otherwise meet tensors of other sizes."""
+    train("stage1")
+    Path("tiny.yaml").write_text(rectangles.TINY_MODEL.replace("[16, 3, 2]", "[24, 3, 2]"))
+    _fails("stage1", r"^tiny\.yaml: not the file that these weights were made with \(sha256 differs\): put it back, or")
+    download_weights.main()  # as DVC does
+    finetune.main("stage1")
+    assert load_card(Path("models/stage1")).architecture.description == sha256_of("tiny.yaml")
 
 
 def test_a_parent_of_other_classes_gives_what_it_knows(project: Path):

@@ -16,13 +16,15 @@ class Architecture:
     """All that is needed to build a network again.
 
     ``base_classes`` is the number of classes that its inner widths were made for: fine-tuning changes the last
-    layer of a class head and keeps everything before it.
+    layer of a class head and keeps everything before it. ``description`` is the sha256 of the YAML file that ``model``
+    is, None where it is a name.
     """
 
     family: str
     model: str
     classes: tuple[str, ...]
     base_classes: int
+    description: str | None = None
 
 
 @dataclass(frozen=True)

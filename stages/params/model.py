@@ -13,6 +13,7 @@ from stages.params.sources import Source
 from stages.params.stage import Stage
 from stages.params.trackers import Tracker
 
+NETWORKS = "networks"  # the folder of YAML files that describe networks, on which DVC's first stages depend
 PRETRAINED = "pretrained"  # the checkpoint that a curriculum starts from
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from stages.detectors.card import Card
+from stages.detectors.description import description_of
 from stages.files import sha256_of
 from stages.mixtures.mixture import MIXTURES, read_manifest
 from stages.params import Params
@@ -30,7 +31,7 @@ def fingerprint(params: Params, stage: str, parent: Card) -> Fingerprint:
     block = params.stages[stage].model_dump(mode="json")
     block["memory"].pop("workers")
     return {
-        "detector": _digest(params.detector.model_dump(mode="json")),
+        "detector": _digest([params.detector.model_dump(mode="json"), description_of(params.detector.model)]),
         "classes": _digest(params.classes),
         "seed": str(params.seed),
         "compute": _digest(params.compute.model_dump(mode="json", exclude={"port"})),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from accelerate import Accelerator
@@ -50,8 +50,11 @@ def inherit(params: Params, name: str) -> Child:
     if card.architecture.family != family:
         what = f"holds a `{card.architecture.family}` network, and detector.family is `{family}`"
         raise InputError(f"{name}: models/{parent}", what, "set detector.family to it, or name other weights")
-    base = card.architecture.base_classes if card.architecture.model == model else len(params.classes)
-    detector = build(Architecture(family, model, params.classes, base))
+    if card.architecture.model == model:
+        architecture = replace(card.architecture, classes=params.classes)
+    else:
+        architecture = Architecture(family, model, params.classes, len(params.classes))
+    detector = build(architecture)
     report = hand_over(detector, load_tensors(MODELS / parent, card), card.architecture.classes)
     require_share(report, params.stages[name].min_loaded, f"{name}: models/{parent}")
     return Child(detector, report, card)

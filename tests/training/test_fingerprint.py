@@ -13,7 +13,7 @@ from stages.detectors.card import Card
 from stages.params import Params
 from stages.training import fingerprint as module
 from stages.training.fingerprint import Fingerprint, differences, digest, fingerprint
-from tests import runs
+from tests import rectangles, runs
 from tests.rectangles import write_params
 from tests.stub_detector import ARCHITECTURE
 
@@ -78,6 +78,11 @@ def test_the_parent_and_the_data_count(changed: Callable):
     write_params(Path.cwd(), {"stage1.mixture.sources": {"air": {"frames": 4}}})
     mixture.main("stage1")
     assert changed() == ["mixture's files"]
+
+
+def test_the_description_of_a_network_counts(changed: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rectangles, "TINY_MODEL", rectangles.TINY_MODEL.replace("[16, 3, 2]", "[24, 3, 2]"))
+    assert changed() == ["detector"]
 
 
 def test_the_code_counts(changed: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
