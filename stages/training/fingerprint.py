@@ -7,6 +7,7 @@ import json
 import os
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 import torch
 
@@ -18,8 +19,22 @@ from stages.params import Params
 
 Fingerprint = dict[str, str]
 
+# All that a run imports of this project but what tells of it: clock, errors, watching.
 _PACKAGES = ("detectors", "mixtures", "params", "scoring", "sequences", "training")
-_LIBRARIES = ("accelerate", "numpy", "opencv-python", "torch", "torchvision", "ultralytics", "rfdetr", "safetensors")
+_MODULES = ("finetune.py", "files.py", "tensors.py")
+_LIBRARIES = (
+    "accelerate",
+    "faster-coco-eval",  # its mAP chooses the weights of `select: best`, and ends a run by `patience`
+    "numpy",
+    "opencv-python",
+    "rfdetr",
+    "safetensors",
+    "scipy",  # matches queries and boxes in RF-DETR's loss
+    "torch",
+    "torchvision",
+    "transformers",  # RF-DETR's backbone
+    "ultralytics",
+)
 
 
 def fingerprint(params: Params, stage: str, parent: Card) -> Fingerprint:
@@ -39,7 +54,7 @@ def fingerprint(params: Params, stage: str, parent: Card) -> Fingerprint:
         "mixture's files": _digest({path.name: sha256_of(path) for path in sorted((MIXTURES / stage).iterdir())}),
         "parent's weights": parent.sha256,
         "code": _code(),
-        "libraries": _digest({name: version(name) for name in _LIBRARIES}),
+        "libraries": _digest({name: version(name) for name in _LIBRARIES} | {"python": python_version()}),
         "threads": str(torch.get_num_threads()),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "deterministic": os.environ.get("CUBLAS_WORKSPACE_CONFIG", ""),
@@ -72,4 +87,5 @@ def _digest(value: object) -> str:
 def _code() -> str:
     top = Path(__file__).resolve().parent.parent
     files = sorted(path for name in _PACKAGES for path in (top / name).rglob("*.py"))
+    files += [top / name for name in _MODULES if (top / name).is_file()]
     return _digest({path.relative_to(top).as_posix(): sha256_of(path) for path in files})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from stages.params import Params
 from stages.training import fingerprint as module
 from stages.training.fingerprint import Fingerprint, differences, digest, fingerprint
 from tests import rectangles, runs
+from tests.pipeline import ROOT
 from tests.rectangles import write_params
 from tests.stub_detector import ARCHITECTURE
 
@@ -99,6 +103,44 @@ def test_the_code_counts(changed: Callable, tmp_path: Path, monkeypatch: pytest.
     assert module._code() == first
     file.write_text("a = 2\n")
     assert module._code() != first
+
+
+def test_the_stage_itself_is_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "stages/training/fingerprint.py"))
+    (tmp_path / "stages").mkdir()
+    seen = [module._code()]
+    for name in ("finetune.py", "tensors.py", "files.py"):
+        (tmp_path / "stages" / name).write_text("a = 1\n")
+        seen.append(module._code())
+    (tmp_path / "stages/detect.py").write_text("a = 1\n")
+    assert len(set(seen)) == 4 and module._code() == seen[-1]
+
+
+def test_no_code_that_trains_is_left_out():
+    """Of what the stage imports of this project, only what tells of a run is not in its fingerprint."""
+    program = (
+        "import stages.finetune, sys; from stages.detectors import FAMILIES, family; [family(f) for f in FAMILIES];"
+        "print(*[name for name in sys.modules if name.startswith('stages.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    parts = {name.split(".")[1] for name in done.stdout.split()}
+    covered = {*module._PACKAGES, *(name.removesuffix(".py") for name in module._MODULES)}
+    assert covered <= parts and parts - covered == {"clock", "errors", "watching"}
+
+
+@pytest.mark.parametrize("name", module._LIBRARIES)
+def test_each_library_counts(changed: Callable, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setattr(module, "version", lambda asked: "9.9" if asked == name else version(asked))
+    assert changed() == ["libraries"]
+
+
+def test_libraries_are_those_that_decide():
+    assert {"faster-coco-eval", "scipy", "transformers", "rfdetr", "ultralytics"} <= set(module._LIBRARIES)
+
+
+def test_pythons_version_counts(changed: Callable, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "python_version", lambda: "3.99.0")
+    assert changed() == ["libraries"]
 
 
 def test_the_machine_counts(changed: Callable, monkeypatch: pytest.MonkeyPatch):
