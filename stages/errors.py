@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import inspect
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
+from stages import STOPPED
 from stages.clock import timed
 
 Value = TypeVar("Value")
@@ -40,6 +42,8 @@ def choose(values: Mapping[str, Value], name: str, kind: str) -> Value:
 def run_stage(main: Callable[..., None]) -> None:
     """Run ``main`` as a program, its parameters from the command line; an error to act on is one line and status 1.
 
+    Ctrl-C is one line too, and status 130, as shells have it.
+
     Keyword-only parameters are options, `--NAME VALUE`; those without a default must be given.
     """
     values, options = _arguments(main, sys.argv[1:])
@@ -48,6 +52,8 @@ def run_stage(main: Callable[..., None]) -> None:
             main(*values, **options)
     except InputError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        _fail(STOPPED, 128 + signal.SIGINT)
     except OSError as error:
         if error.errno not in _STORAGE_ERRORS:
             raise
@@ -79,6 +85,6 @@ def _option(parameter: inspect.Parameter) -> str:
     return text if parameter.default is parameter.empty else f"[{text}]"
 
 
-def _fail(line: str) -> None:
+def _fail(line: str, status: int = 1) -> None:
     print(f"error: {' '.join(line.split())}", file=sys.stderr)
-    raise SystemExit(1)
+    raise SystemExit(status)

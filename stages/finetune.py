@@ -19,7 +19,7 @@ from stages.errors import choose, run_stage
 from stages.files import sha256_of, write_json, write_table
 from stages.mixtures.mixture import MIXTURES
 from stages.params import Params, load_params
-from stages.training.launching import launch, make_accelerator, must_launch
+from stages.training.launching import launch, leave_other_groups, make_accelerator, must_launch, require_processes
 from stages.training.outcome import Outcome, cost
 from stages.training.run import Child, inherit, scratch_of, train
 from stages.training.scratch import Scratch
@@ -33,11 +33,13 @@ def main(stage: str) -> None:
     started = time.perf_counter()
     params = load_params()
     choose(params.curriculum, stage, "stage")
+    leave_other_groups()
     if must_launch(params.compute):
         launch(stage, params.compute)
         return
     _prepare_torch(params)
     accelerator = make_accelerator(stage, params.stages[stage])
+    require_processes(accelerator.num_processes, params.compute)
     child = inherit(params, stage)
     with scratch_of(params, stage, child.parent, accelerator) as scratch:
         table = StepTable(scratch.folder / "steps.csv")

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import pickle
+import signal
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from stages.errors import InputError, choose, run_stage
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def _run(monkeypatch, main, *arguments: str) -> int:
@@ -94,6 +100,26 @@ def test_errors_to_act_on_are_one_line_on_stderr(monkeypatch, capsys, error, lin
     assert _run(monkeypatch, _raiser(error)) == 1
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith(f"error: {line}") and printed.err.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line_and_status_130(monkeypatch, capsys):
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    assert _run(monkeypatch, main) == 130
+    assert capsys.readouterr().err == "error: stopped by SIGINT: run again\n"
+
+
+def test_ctrl_c_during_imports_is_one_line(tmp_path: Path):
+    """A `torch` that never ends stands for the real one, which takes seconds."""
+    (tmp_path / "torch.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "stages.finetune", "stage1"]
+    process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=-1, stderr=-1, text=True)
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "error: stopped by SIGINT: run again\n")
+    assert process.returncode == -signal.SIGINT  # 130 in a shell
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), ConnectionResetError(errno.ECONNRESET, "reset")])

@@ -22,12 +22,40 @@ from stages.params import Stage
 from stages.params.model import Compute
 from stages.training.processes import LAUNCHER
 
+# By which launchers tell a process what group it is in; Accelerate joins it where it finds them.
+_GROUP = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT")
 _POLL = 0.5  # seconds between looks at whether who started the stage is still there
+
+
+def leave_other_groups() -> None:
+    """Take this process out of the group that another launcher (SLURM, torchrun) put it into.
+
+    Raises `InputError` where that launcher started several: each of them would train the stage.
+    """
+    if LAUNCHER in os.environ:
+        return
+    count = os.environ.get("WORLD_SIZE") or "1"
+    if count != "1":
+        remedy = "start it once: it starts as many as compute.devices and compute.hosts ask for"
+        raise InputError("WORLD_SIZE", f"another launcher has started {count} processes of the stage", remedy)
+    for name in _GROUP:
+        os.environ.pop(name, None)
 
 
 def must_launch(compute: Compute) -> bool:
     """Whether this process is to start others rather than to train."""
-    return compute.devices * max(1, len(compute.hosts)) > 1 and "LOCAL_RANK" not in os.environ
+    return _processes(compute) > 1 and LAUNCHER not in os.environ
+
+
+def require_processes(count: int, compute: Compute) -> None:
+    """Raise `InputError` unless as many processes run as params ask for."""
+    if count != _processes(compute):
+        what = f"{_processes(compute)} processes are asked for, and {count} run"
+        raise InputError("params.yaml: compute", what, f"run the stage without {LAUNCHER} in its environment")
+
+
+def _processes(compute: Compute) -> int:
+    return compute.devices * max(1, len(compute.hosts))
 
 
 def launch(stage: str, compute: Compute) -> None:
@@ -50,7 +78,7 @@ def launch(stage: str, compute: Compute) -> None:
 def _command(stage: str, compute: Compute) -> list[str]:
     hosts = max(1, len(compute.hosts))
     options = {
-        "num_processes": compute.devices * hosts,
+        "num_processes": _processes(compute),
         "num_machines": hosts,
         "machine_rank": _host_rank(compute),
         "main_process_ip": compute.hosts[0] if compute.hosts else "127.0.0.1",
@@ -70,8 +98,8 @@ def _environment() -> dict[str, str]:
 
 
 def _host_rank(compute: Compute) -> int:
-    if "SKYWARD_HOST_RANK" in os.environ:
-        return int(os.environ["SKYWARD_HOST_RANK"])
+    if compute.hosts and "SKYWARD_HOST_RANK" in os.environ:
+        return _told_rank(os.environ["SKYWARD_HOST_RANK"], len(compute.hosts))
     names = {socket.gethostname(), socket.getfqdn(), socket.gethostname().partition(".")[0]}
     for rank, host in enumerate(compute.hosts):
         if host in names:
@@ -80,6 +108,13 @@ def _host_rank(compute: Compute) -> int:
         what = f"this host, {socket.gethostname()}, is none of {', '.join(compute.hosts)}"
         raise InputError("params.yaml: compute.hosts", what, "name it there, or set SKYWARD_HOST_RANK")
     return 0
+
+
+def _told_rank(text: str, hosts: int) -> int:
+    if text not in map(str, range(hosts)):
+        what, remedy = f"`{text}` is no rank", f"give a number from 0 to {hosts - 1}, the place in compute.hosts"
+        raise InputError("SKYWARD_HOST_RANK", what, remedy)
+    return int(text)
 
 
 def _free_port() -> int:

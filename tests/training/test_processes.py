@@ -124,7 +124,7 @@ def test_two_hosts_train_as_one_run(project: Path):
     port = 20000 + os.getpid() % 20000
     compute = {"devices": 1, "hosts": ["127.0.0.1", "second"], "port": port}
     write_params(project, STAGE | {"stage1.epochs": 1, "stage1.validate_every": 1, "compute": compute})
-    both = [_start(project, SKYWARD_HOST_RANK=str(rank)) for rank in (0, 1)]
+    both = [_start(project, SKYWARD_HOST_RANK=str(rank), LOCAL_RANK="0", RANK="0") for rank in (0, 1)]  # as under SLURM
     for process in both:
         _finish(process)
     assert load_detector(MODELS / "stage1")[1].settings["processes"] == 2
