@@ -1,4 +1,4 @@
-"""As much of an MLflow server, on loopback, as a run needs: it keeps what it is told, and can be away."""
+"""As much of an MLflow server, on loopback, as a run needs: it keeps what it is told, can be away, and can lose it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class MlflowServer:
 
     def __init__(self):
         self.experiment, self.status, self.away, self.batches = "", "", False, 0
+        self.created, self.lost = 0, ""  # runs, and the one of them that is not there any more
         self.params: dict[str, str] = {}
         self.tags: dict[str, str] = {}
         self.numbers: list[tuple[str, int, float]] = []
@@ -46,6 +47,10 @@ class MlflowServer:
             return 503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "away"}
         if what == "experiments/get-by-name":
             return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such experiment"}
+        if what == "runs/get" and asked["run_id"] == [self.lost]:
+            return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run"}
+        if what == "runs/create":
+            self.created += 1
         if what == "experiments/create":
             self.experiment = asked["name"]
             return 200, {"experiment_id": "7"}
@@ -57,7 +62,8 @@ class MlflowServer:
             self.tags[asked["key"]] = asked["value"]
         if what == "runs/update":
             self.status = asked["status"]
-        info = {"run_id": "r1", "run_uuid": "r1", "experiment_id": "7", "status": "RUNNING", "start_time": 1}
+        name = f"r{self.created}"
+        info = {"run_id": name, "run_uuid": name, "experiment_id": "7", "status": "RUNNING", "start_time": 1}
         return 200, {"run": {"info": info, "data": {}}, "run_info": info}
 
     def __enter__(self) -> MlflowServer:

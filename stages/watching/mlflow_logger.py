@@ -50,6 +50,7 @@ class MlflowRun(MetricLogger):
             self._mlflow = import_module("mlflow")
         try:
             self._client = self._mlflow.MlflowClient(tracking_uri=self._address)
+            self._make_folder()
             self._run = (done and self._go_on(stage)) or self._create(stage, settings)
         except (self._mlflow.exceptions.MlflowException, OSError) as error:
             remedy = "start the server, correct the address, or take the key out"
@@ -97,6 +98,11 @@ class MlflowRun(MetricLogger):
         except self._mlflow.exceptions.MlflowException as error:
             self._complain(error)
 
+    def _make_folder(self) -> None:
+        """Its client makes its folder, but not where this process has had one there that was deleted since."""
+        if "://" not in self._address and not Path(self._address).exists():
+            (Path(self._address) / ".trash").mkdir(parents=True)  # without which MLflow looks nothing up
+
     def _create(self, stage: str, settings: dict) -> str:
         experiment = self._client.get_experiment_by_name(stage)
         number = experiment.experiment_id if experiment else self._client.create_experiment(stage)
@@ -108,15 +114,25 @@ class MlflowRun(MetricLogger):
         return run
 
     def _go_on(self, stage: str) -> str:
-        """The id of the run that was interrupted; empty if it is not there."""
+        """The id of the run that was interrupted; empty if it is not there, or was deleted."""
         try:
             kept = json.loads((self._folder / stage / "mlflow.json").read_text())
             run = kept["run"] if kept["store"] == self._shown else ""
         except (OSError, ValueError, KeyError):
             return ""
-        if run:
+        return run if run and self._reopen(run) else ""
+
+    def _reopen(self, run: str) -> bool:
+        """Let a run be one that runs; whether it is there."""
+        try:
+            if self._client.get_run(run).info.lifecycle_stage == "deleted":
+                return False
             self._client.update_run(run, status="RUNNING")
-        return run
+        except self._mlflow.exceptions.MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
 
     def _complain(self, error: Exception) -> None:
         if not self._failing:

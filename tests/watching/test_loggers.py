@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -151,6 +152,47 @@ def test_a_resumed_run_goes_on_in_the_same_place():
     run, metrics = _of_mlflow("runs/mlflow")
     assert run.info.status == "FINISHED"
     assert sorted(metrics["train/loss"]) == [(1, 3.0), (2, 1.5), *2 * [(3, 1.0)], *2 * [(4, 0.75)]]
+
+
+def _steps_of_the_only_run() -> dict[str, list[int]]:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=str(Path("runs/mlflow").absolute()))
+    runs = client.search_runs([client.get_experiment_by_name("stage1").experiment_id])
+    [run] = [run.info.run_id for run in runs]
+    return {name: [m.step for m in client.get_metric_history(run, name)] for name in ("train/loss", "epoch/loss")}
+
+
+@pytest.mark.parametrize("how", ["all", "the run", "as MLflow does"])
+def test_a_run_that_was_deleted_begins_anew(how: str):
+    """Ours to keep is its number alone, beside the store."""
+    from mlflow import MlflowClient
+
+    logging = Logging(mlflow="runs/mlflow")
+    _train(logging, last=2, ends=False)
+    before = json.loads(Path("runs/stage1/mlflow.json").read_text())["run"]
+    if how == "all":
+        shutil.rmtree("runs/mlflow")
+    elif how == "the run":
+        [folder] = Path("runs/mlflow").glob(f"*/{before}")
+        shutil.rmtree(folder)
+    else:
+        MlflowClient(tracking_uri=str(Path("runs/mlflow").absolute())).delete_run(before)
+    _train(logging, first=3)
+    assert _steps_of_the_only_run() == {"train/loss": [3, 4], "epoch/loss": [4]}
+    assert json.loads(Path("runs/stage1/mlflow.json").read_text())["run"] != before
+
+
+def test_a_server_that_knows_no_such_run_gets_a_new_one():
+    with MlflowServer() as server:
+        logging = Logging(mlflow=server.address)
+        _train(logging, last=2, ends=False)
+        server.lost = "r1"
+        _train(logging, first=3)
+        assert server.created == 2 and server.status == "FINISHED"
+        server.away = True
+        with pytest.raises(InputError, match=r"cannot log there .*: start the server, correct the address"):
+            _train(logging, first=3)
 
 
 def test_loggers_that_are_switched_on_in_mid_run_begin_there():
