@@ -90,6 +90,8 @@ def _settings(stage: Stage, state: RunState, gradients: Gradients, processes: in
         "rungs_given_up": [{key: event[key] for key in ("step", "before", "after")} for event in progress.oom_events],
         "batchnorm": _batchnorm(state.detector, stage, gradients.rung.batch),
         "parameters_trained": sum(p.numel() for group in state.optimizer.param_groups for p in group["params"]),
+        # Every key, with its default where params.yaml is silent; but the number of loader workers changes nothing.
+        "params": stage.model_dump(mode="json", exclude={"memory": {"workers"}}),
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from torch import nn
 
-from stages.params import Stage
+from stages.params import Memory, Stage
 from stages.training.ladder import Rung
 from stages.training.outcome import Outcome, _batchnorm, cost
 from stages.training.state import Progress
@@ -83,4 +85,35 @@ def test_settings_are_what_was_in_effect(train: Train):
     assert settings["lr_by_epoch"] == pytest.approx([run.rates[3][-1], run.rates[7][-1]], rel=1e-6)
     assert (settings["clip_norm"], settings["ema"], settings["warmup"], settings["schedule"]) == (3, 0.5, 1, "cosine")
     assert settings["rungs_given_up"] == [] and settings["rung"]["batch"] == 2
+    said = settings["params"]
+    assert (said["lr"], said["lr_backbone"], said["min_loaded"], said["validate_every"]) == (0.1, 0.01, 0.95, 1)
+    assert (said["lr_drop"], said["patience"], said["keep_every"]) == (None, None, None)
     assert run.outcome.selected.keys() == {"select", "weights", "metric", "epoch", "score"}
+
+
+def test_every_key_of_the_stage_is_among_the_settings(train: Train):
+    changes = {
+        "epochs": 4,
+        "schedule": "step",
+        "lr_drop": 3,
+        "patience": 2,
+        "validate_every": 2,
+        "keep_every": 2,
+        "mixture.clip_length": 2,
+        "mixture.intervals": [0.1, 0.2],
+        "memory.max_objects": 1,
+        "memory.budget_gb": 50.0,
+        "memory.on_oom": ["split"],
+    }
+    run = train(**changes)
+    said = run.outcome.settings["params"]
+    for key, value in changes.items():
+        block, _, name = key.rpartition(".")
+        assert (said[block] if block else said)[name] == value, key
+    assert said.keys() == Stage.model_fields.keys() and "workers" not in said["memory"]
+    assert said["memory"].keys() | {"workers"} == Memory.model_fields.keys()
+    assert json.loads(json.dumps(said)) == said
+
+
+def test_what_changes_nothing_is_not_among_them(train: Train):
+    assert train(epochs=1, **{"memory.workers": 1}).outcome.settings == train(epochs=1).outcome.settings
