@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from stages.params.gate_rules import gate_findings
+from stages.params.idle_rules import compute_findings, idle_findings
 from stages.params.model import PRETRAINED, Params
 from stages.params.protocol_rules import protocol_findings
 from stages.params.reid_rules import reid_findings
@@ -28,10 +29,12 @@ def contradictions(params: Params) -> Iterator[Finding]:
         yield from _source_classes(params, name, source)
         yield from _source_splits(name, source)
     yield from _weights(params)
+    yield from compute_findings(params)
     yield from _curriculum(params)
     for name in params.stages:
         yield from _mixture(params, name)
         yield from _schedule(params, name)
+        yield from idle_findings(name, params.stages[name])
     yield from _evaluation(params)
     yield from reid_findings(params)
     yield from tracker_findings(params)

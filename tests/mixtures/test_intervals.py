@@ -18,7 +18,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def _check(intervals: list[float], size: int = 4) -> None:
-    check_intervals(write_params(Path(), {"stage1.mixture.intervals": intervals}), "stage1", "street", FOOTAGE, size)
+    params = write_params(Path(), {"stage1.mixture.intervals": intervals, "stage1.mixture.clip_length": 2})
+    check_intervals(params, "stage1", "street", FOOTAGE, size)
 
 
 @pytest.mark.parametrize(

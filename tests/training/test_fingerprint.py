@@ -67,7 +67,6 @@ def test_what_decides_on_the_weights_makes_another_run(changed: Callable, key: s
     [
         ("stage1.memory.workers", 3),
         ("stage2.lr", 0.1),
-        ("compute", {"port": 30000}),
         ("logging", {"tensorboard": True}),
         ("evaluation.detection", {"batch": 3}),
         ("weights.path", "published"),
@@ -75,6 +74,13 @@ def test_what_decides_on_the_weights_makes_another_run(changed: Callable, key: s
 )
 def test_what_does_not_changes_nothing(changed: Callable, key: str, value: object):
     assert changed({key: value} | ({"weights.sha256": "0" * 64} if key == "weights.path" else {})) == []
+
+
+def test_the_port_changes_nothing(changed: Callable, tmp_path: Path):
+    hosts = {"hosts": ["a", "b"]}
+    assert changed({"compute": hosts}) == ["compute"]
+    one, other = (_fingerprint(write_params(tmp_path, {"compute": hosts | {"port": n}})) for n in (30000, 30001))
+    assert one == other
 
 
 def test_the_parent_and_the_data_count(changed: Callable):

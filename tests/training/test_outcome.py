@@ -93,7 +93,7 @@ def test_settings_are_what_was_in_effect(train: Train):
 
 def test_every_key_of_the_stage_is_among_the_settings(train: Train):
     changes = {
-        "epochs": 4,
+        "epochs": 5,
         "schedule": "step",
         "lr_drop": 3,
         "patience": 2,
