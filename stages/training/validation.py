@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,22 +28,26 @@ class Validator:
         """mAP and mAP50 (0 to 1); the network is left in the mode that it came in."""
         was_training = detector.training
         detector.eval()
-        data = [self._reader.read(clip) for clip in self._clips]
-        found = self._detect(detector, [frame for clip in data for frame in clip.frames])
+        found = self._detect(detector)
         detections = [Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)) for rows in found]
-        truths = [_truth(targets) for clip in data for targets in clip.targets]
+        truths = [_truth(targets) for clip in self._clips for targets in self._reader.targets(clip)]
         scores = mean_average_precision(truths, detections, self._classes)
         detector.train(was_training)
         return {name: round(scores[name] or 0.0, 6) for name in ("mAP", "mAP50")}
 
-    def _detect(self, detector: Detector, frames: list[np.ndarray]) -> list[np.ndarray]:
+    def _frames(self) -> Iterator[np.ndarray]:
+        """Every clip's frames, read when they are asked for: all together can be more than there is memory."""
+        for clip in self._clips:
+            yield from self._reader.read(clip).frames
+
+    def _detect(self, detector: Detector) -> list[np.ndarray]:
         """Detections of every frame, in smaller batches from when memory runs out."""
         while True:
             try:
                 return list(
                     detect(
                         detector,
-                        frames,
+                        self._frames(),
                         image_size=self._image_size,
                         batch=self._batch,
                         min_score=_MIN_SCORE,
