@@ -1,8 +1,8 @@
 """The memory ladder: what a step gives up, rung by rung, when memory runs out.
 
-Gradient checkpointing comes first, which leaves the gradient as it is; then micro-batches are halved and more of
-them accumulated, which leaves the effective batch, the sample order and every frame's weight as they are, while
-BatchNorm normalises by fewer frames; then images become smaller, where the params allow it.
+Gradient checkpointing comes first, which leaves the gradient as it is; then micro-batches are cut into equal parts
+and more of them accumulated, which leaves the effective batch, the sample order and every frame's weight as they are,
+while BatchNorm normalises by fewer frames; then images become smaller, where the params allow it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Rung:
         sizes = [max(_STEP, int(side * self.scale // _STEP) * _STEP) for side in memory.image_sizes]
         return {
             "batch": self.batch,
-            "accumulate": -(-memory.batch * memory.accumulate // self.batch),
+            "accumulate": memory.batch * memory.accumulate // self.batch,  # exact: a rung divides the batch
             "gradient_checkpointing": self.gradient_checkpointing,
             "image_size": sizes if len(sizes) > 1 else sizes[0],
         }
@@ -43,9 +43,11 @@ def ladder(stage: Stage) -> list[Rung]:
     rungs = [Rung(memory.batch, memory.gradient_checkpointing)]
     if "gradient_checkpointing" in memory.on_oom and not memory.gradient_checkpointing:
         rungs.append(replace(rungs[-1], gradient_checkpointing=True))
-    while "split" in memory.on_oom and rungs[-1].batch > clip:
-        clips = rungs[-1].batch // clip
-        rungs.append(replace(rungs[-1], batch=-(-clips // 2) * clip))
+    if "split" in memory.on_oom:
+        clips = memory.batch // clip
+        # Parts that are not equal would be no run that params can name: of 5 clips, 3 and 2 are not 2 times 3.
+        parts = [part for part in range(clips - 1, 0, -1) if clips % part == 0]
+        rungs += [replace(rungs[-1], batch=part * clip) for part in parts]
     if "image_size" in memory.on_oom:
         rungs += [replace(rungs[-1], scale=scale) for scale in _SHRINK]
     return rungs

@@ -93,7 +93,10 @@ def _rungs(**memory: object) -> list[tuple]:
 def test_rungs_in_their_order():
     assert _rungs() == [(8, False, 1), (8, True, 1), (4, True, 1), (2, True, 1), (1, True, 1)]
     assert _rungs(batch=6, on_oom=("split",)) == [(6, False, 1), (3, False, 1), (2, False, 1), (1, False, 1)]
+    assert _rungs(batch=5, on_oom=("split",)) == [(5, False, 1), (1, False, 1)]  # in equal parts
+    assert _rungs(batch=9, on_oom=("split",)) == [(9, False, 1), (3, False, 1), (1, False, 1)]
     assert _rungs(clip=4) == [(8, False, 1), (8, True, 1), (4, True, 1)]  # clips stay whole
+    assert _rungs(batch=18, clip=2, on_oom=("split",)) == [(18, False, 1), (6, False, 1), (2, False, 1)]
     assert _rungs(on_oom=()) == [(8, False, 1)]
     assert _rungs(gradient_checkpointing=True, on_oom=("gradient_checkpointing",)) == [(8, True, 1)]
     shrinking = _rungs(batch=1, on_oom=("image_size", "gradient_checkpointing"))
@@ -132,6 +135,18 @@ def test_splitting_is_a_run_with_smaller_micro_batches(project: Path, place: str
         "image_size": 64,
     }
     assert fallen.settings["batchnorm"].startswith("training: normalises by each micro-batch of 2 frames")
+
+
+@pytest.mark.parametrize(("batch", "fits"), [(5, 4), (6, 5), (6, 2)])
+def test_a_run_that_begins_with_the_rungs_keys_is_the_same(project: Path, batch: int, fits: int):
+    """Also where the batch is no power of two: its parts are equal, and the effective batch stays."""
+    changes = {"memory.on_oom": ["split"], "mixture.sources": {"street": {"frames": 14}}, "memory.batch": batch}
+    fallen, detector = _run(project, more_than(fits), **changes)
+    rung = fallen.settings["rung"]
+    begun, begun_detector = _run(project, **changes | {f"memory.{key}": rung[key] for key in ("batch", "accumulate")})
+    assert rung["batch"] * rung["accumulate"] == begun.settings["effective_batch"] == batch
+    assert detector.seen[-len(begun_detector.seen) :] == begun_detector.seen
+    assert _same(fallen.tensors, begun.tensors) and fallen.history == begun.history
 
 
 def test_it_goes_on_as_a_run_that_begins_there_on_that_rung(project: Path):
