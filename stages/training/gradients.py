@@ -1,15 +1,18 @@
 """The gradient of a window, computed in as much memory as there is.
 
 Every piece of a micro-batch that is computed at once is weighted by its share of the window's frames, so the
-gradient is that of the window's mean frame however it is cut. When memory runs out, in whatever place, all is put
-back to where it was after the last optimizer step, and the window computed again on the next rung of the ladder.
+gradient is that of the window's mean frame however it is cut. Up to the optimizer's step itself nothing is done that
+cannot be undone: when memory runs out, in whatever place and process, all is put back to where it was after the last
+step, and the window computed again on the next rung of the ladder.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +27,11 @@ from stages.training.limits import Limit, free, is_out_of_memory
 from stages.training.processes import Processes
 from stages.training.recompute import set_recompute
 
+T = TypeVar("T")
+
 _FINE, _NO_MEMORY = 0, 1
+_COMPUTED, _SUMMED, _CLIPPED = "", " where processes sum their gradients", " where the gradient is clipped and applied"
+NEEDS_LESS = "a smaller detector.model, `ema: 0` and `optimizer: sgd` need less"
 MicroBatches = list[tuple[int, Batch]]  # each with the place of its first clip in the epoch's order
 
 
@@ -32,11 +39,27 @@ class NotFiniteError(InputError):
     """The loss, or its gradient, is no number."""
 
 
+class _OutOfMemory(Exception):
+    """Memory ran out, in this process or another; its text is where."""
+
+
 class Gradients:
-    """Computes windows' gradients, on the first rung of the stage's ladder until memory runs out."""
+    """Computes windows' gradients, on the first rung of the stage's ladder until memory runs out.
+
+    ``held`` gives the tensors that are in memory besides the network and its gradients; ``room`` is how many bytes
+    more the optimizer's step takes for a moment.
+    """
 
     def __init__(
-        self, name: str, detector: Detector, stage: Stage, accelerator: Accelerator, processes: Processes, seed: int
+        self,
+        name: str,
+        detector: Detector,
+        stage: Stage,
+        accelerator: Accelerator,
+        processes: Processes,
+        seed: int,
+        held: Callable[[], Iterable[torch.Tensor]] = list,
+        room: int = 0,
     ):
         self._name, self._detector, self._stage, self._seed = name, detector, stage, seed
         self._accelerator, self._processes = accelerator, processes
@@ -45,7 +68,9 @@ class Gradients:
         self.limit = Limit(stage.memory.budget_gb, accelerator.device)
         self._kept = _Kept(detector)
         self._parts: tuple[str, ...] = ()  # of the loss: a process has them in a window where it has no micro-batch
-        self.held: Callable[[], Iterable[torch.Tensor]] = list  # what is in memory besides the network, for the limit
+        self._held, self._room, self.norm = held, room, 0.0
+        if accelerator.scaler is not None:  # has no numbers before it scales: a process may begin with nothing to scale
+            accelerator.scaler.scale(torch.zeros((), device=accelerator.device))
         set_recompute(detector, self.rung.gradient_checkpointing)
 
     @property
@@ -59,34 +84,66 @@ class Gradients:
         self._start_at(place)
 
     def compute(self, epoch: int, window: MicroBatches, frames: int, step: int | None) -> dict[str, float]:
-        """Add the gradient of a window to the parameters; returns loss parts, summed over this process's frames.
+        """Give the parameters the clipped gradient of a window; returns loss parts, summed over this process's frames.
 
-        ``frames`` counts those of all processes' micro-batches. Raises `InputError` where no rung is left, and
-        `NotFiniteError`.
+        ``frames`` counts those of all processes' micro-batches; ``norm`` is the gradient's before it was clipped.
+        Raises `InputError` where no rung is left, and `NotFiniteError`.
         """
         self._kept.renew()
         while True:
-            sums = self._attempt(epoch, window, frames)
-            if self._processes.worst(_FINE if sums is not None else _NO_MEMORY) == _FINE:
-                return sums
-            self._kept.put_back()
-            self._descend(step)
+            try:
+                return self._whole(epoch, window, frames)
+            except _OutOfMemory as error:
+                where = str(error)
+            # Out of the handler: the exception holds on to the tensors of its frames.
+            self._put_back(self._kept)
+            self._descend(step, where)
 
     def try_out(self, batch: Batch) -> None:
         """Find the first rung on which a batch fits; leaves no trace but the rung."""
         before = _Kept(self._detector)
         self.compute(0, [(0, batch)], len(batch) * self._processes.count, None)
-        before.put_back()
+        self._put_back(before)
 
-    def _attempt(self, epoch: int, window: MicroBatches, frames: int) -> dict[str, float] | None:
-        """The sums, or None where memory ran out."""
+    def _whole(self, epoch: int, window: MicroBatches, frames: int) -> dict[str, float]:
+        sums = self._agreed(_COMPUTED, lambda: self._run(epoch, window, frames))
+        parameters, network = self._detector.parameters(), self._detector.network
+        self._processes.exchange(parameters, network, partial(self._agreed, _SUMMED))
+        self.norm = self._agreed(_CLIPPED, self._clip)
+        return sums
+
+    def _agreed(self, where: str, work: Callable[[], T]) -> T:
+        """What ``work`` gives; raises `_OutOfMemory` in all processes where memory runs out in one."""
+        result = self._attempt(work)
+        if self._processes.worst(_FINE if result is not None else _NO_MEMORY) == _NO_MEMORY:
+            raise _OutOfMemory(where)
+        return result
+
+    def _attempt(self, work: Callable[[], T]) -> T | None:
+        """What ``work`` gives, or None where memory ran out."""
         try:
-            with self.limit.applied(lambda: [*self._detector.parameters(), *self._detector.buffers(), *self.held()]):
-                return self._run(epoch, window, frames)
+            with self.limit.applied(self._there):
+                return work()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-        return None  # out of the handler: the exception holds on to the tensors of its frames
+        return None  # out of the handler, as above
+
+    def _there(self) -> Iterator[torch.Tensor]:
+        """All that is in memory already."""
+        for parameter in self._detector.parameters():
+            yield from (parameter,) if parameter.grad is None else (parameter, parameter.grad)
+        yield from self._detector.buffers()
+        yield from self._held()
+
+    def _clip(self) -> float:
+        """Clip the gradient; returns its norm before. What the optimizer's step will take is asked for here.
+
+        A step that runs out half-way has changed some of the weights: that cannot be undone.
+        """
+        norm = self._accelerator.clip_grad_norm_(self._detector.parameters(), self._stage.clip_norm or math.inf)
+        torch.empty(self._room, dtype=torch.uint8, device=self._accelerator.device)
+        return float(norm)
 
     def _run(self, epoch: int, window: MicroBatches, frames: int) -> dict[str, float]:
         sums = dict.fromkeys(self._parts, 0.0)
@@ -122,14 +179,21 @@ class Gradients:
         self.place = place
         set_recompute(self._detector, self.rung.gradient_checkpointing)
 
-    def _descend(self, step: int | None) -> None:
+    def _put_back(self, kept: _Kept) -> None:
+        kept.put_back()
+        scaler = self._accelerator.scaler
+        if scaler is not None:  # remembers that it has unscaled these gradients, and refuses to do so twice
+            scaler.update(scaler.get_scale())
+
+    def _descend(self, step: int | None, where: str) -> None:
         free()
         before = self.rung
         if self.place + 1 == len(self._rungs):
             when = "before the first step" if step is None else f"in step {step + 1}"
-            what = f"out of memory {when}, with micro-batches of {before.batch} and images at {before.scale:.0%}"
+            what = f"out of memory {when}{where}, with micro-batches of {before.batch} and images at {before.scale:.0%}"
+            remedy = NEEDS_LESS if where else "lower memory.image_size or memory.batch"
             allowed = f"{self._name}.memory.on_oom allows nothing more"
-            raise InputError(f"{self._name}.memory", what, f"lower memory.image_size or memory.batch ({allowed})")
+            raise InputError(f"{self._name}.memory", what, f"{remedy} ({allowed})")
         self._start_at(self.place + 1)
         memory = self._stage.memory
         event = {"step": step, "before": before.settings(memory), "after": self.rung.settings(memory)}

@@ -12,6 +12,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from stages.errors import InputError
+
 _GB = 10**9
 # What PyTorch's CPU allocator and NVIDIA's libraries say; the GPU's allocator has an exception of its own.
 _SIGNS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
@@ -22,6 +24,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+@contextmanager
+def told_as(where: str, what: str, remedy: str) -> Iterator[None]:
+    """Running out of memory inside is an `InputError`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(where, what, remedy) from None
 
 
 def free() -> None:

@@ -6,20 +6,26 @@ can be saved, and gone on from: the run that comes of it is the same to the last
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-import torch
 from accelerate import Accelerator
 
 from stages.detectors import Batch, Detector
 from stages.errors import InputError
 from stages.params import Stage
-from stages.training.gradients import Gradients, MicroBatches
+from stages.training.gradients import NEEDS_LESS, Gradients, MicroBatches
+from stages.training.limits import told_as
 from stages.training.loader import collate, make_loader
-from stages.training.optimizing import begin_epoch, learning_rates, lr_factor, set_learning_rates, state_bytes
+from stages.training.optimizing import (
+    allocate_state,
+    begin_epoch,
+    learning_rates,
+    lr_factor,
+    set_learning_rates,
+    step_bytes,
+)
 from stages.training.order import RunOrder, Window
 from stages.training.outcome import Outcome, make_outcome
 from stages.training.pace import Pace
@@ -52,7 +58,8 @@ class Trainer:
         self.accelerator, self.validate, self.saves, self.watch = accelerator, validate, saves, watch
         self.detector = state.detector
         self.processes = Processes(accelerator)
-        self.gradients = Gradients(name, self.detector, stage, accelerator, self.processes, seed)
+        room = step_bytes(state.optimizer, stage)
+        self.gradients = Gradients(name, self.detector, stage, accelerator, self.processes, seed, state.on_device, room)
         self.pace = Pace()
 
     @property
@@ -80,6 +87,8 @@ class Trainer:
     def _begin(self, saved: tuple[Tensors, Progress] | None) -> None:
         """Be what was saved, or make the trial that finds the rung to begin on."""
         self.detector.begin_training(self.stage.epochs)
+        with told_as(f"{self.name}.optimizer", "out of memory for what the optimizer keeps", NEEDS_LESS):
+            allocate_state(self.state.optimizer, self.stage)
         if saved is not None:
             self.state.take_back(*saved)
             self.gradients.go_on(self.progress.rung, self.progress.sums)
@@ -99,13 +108,8 @@ class Trainer:
         """Run the fullest micro-batch there is forward and backward, before training."""
         if self.gradients.limit.is_known:
             places = self.samples.densest(self.stage.memory.batch // self.stage.mixture.clip_length)
-            batch = collate([self.samples[place] for place in places], self.detector.stride)
-            size = state_bytes(self.state.optimizer, self.stage)  # which the first step will take
-            space = torch.empty(size, dtype=torch.uint8, device=self.accelerator.device)
-            self.gradients.held = lambda: [*self.state.on_device(), space]
-            self.gradients.try_out(batch)
+            self.gradients.try_out(collate([self.samples[place] for place in places], self.detector.stride))
             self._note_falls()
-        self.gradients.held = self.state.on_device
 
     def _step(self, window: Window, micro_batches: Iterator[Batch]) -> None:
         """One optimizer step. All that it changes is in the state."""
@@ -132,18 +136,14 @@ class Trainer:
 
     def _apply(self, epoch: int, batches: MicroBatches) -> None:
         """Step the optimizer and the average."""
-        self.processes.sum_gradients(self.detector.parameters())
-        self.processes.average_statistics(self.detector.network)
-        norm = self.accelerator.clip_grad_norm_(self.detector.parameters(), self.stage.clip_norm or math.inf)
         if self.state.scaler is None:  # which skips such a step, and scales less
             names = [name for _, batch in batches for name in batch.names]
-            self.gradients.require_finite(epoch, float(norm), names, "the gradient's norm")
-        try:
+            self.gradients.require_finite(epoch, self.gradients.norm, names, "the gradient's norm")
+        # Its room was there a moment ago. Half of the weights may have stepped: only what is on disk is whole.
+        remedy = f"run again: it goes on from the last saved step; {NEEDS_LESS}"
+        with told_as(f"{self.name}.optimizer", "out of memory where it steps", remedy):
             self.state.stepper.step()
             self.state.ema.update(self.detector)
-        except torch.OutOfMemoryError:  # half of the weights may have stepped: only what is on disk is whole
-            what, remedy = "out of memory where the optimizer steps", "lower it and run again"
-            raise InputError(f"{self.name}.memory.batch", what, remedy) from None
         self.detector.zero_grad(set_to_none=True)
 
     def _end_epoch(self, epoch: int) -> None:

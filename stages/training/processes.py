@@ -6,12 +6,14 @@ each micro-batch weighted by its share of the window's frames: that of one proce
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from accelerate import Accelerator
 from torch import distributed, nn
 from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+Agreed = Callable[[Callable[[], tuple["Flat", ...]]], tuple["Flat", ...]]
 
 LAUNCHER = "SKYWARD_LAUNCHER"  # the environment variable with the number of the process that started them
 
@@ -40,31 +42,55 @@ class Processes:
         distributed.all_reduce(total)
         return dict(zip(names, total.tolist(), strict=True))
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Give every process the sum of all gradients; a parameter that no process used keeps none."""
+    def exchange(self, parameters: Iterable[nn.Parameter], network: nn.Module, agreed: Agreed) -> None:
+        """Give every process the sum of all gradients and the mean of all BatchNorm statistics.
+
+        A parameter that no process used keeps no gradient. ``agreed`` does what takes memory: where that runs out in
+        one process it raises in all, so that none waits for another.
+        """
         if self.count == 1:
             return
+        used = self._used(parameters)
+        gradients, means = agreed(
+            lambda: (Flat(_gradients(used)), Flat([b for b in network.buffers() if b.is_floating_point()]))
+        )
+        gradients.sum()
+        means.sum()
+        gradients.spread()
+        means.spread(self.count)
+
+    def _used(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+        """The parameters of which any process has a gradient."""
         parameters = [parameter for parameter in parameters if parameter.requires_grad]
         used = torch.tensor([parameter.grad is not None for parameter in parameters], device=self._device).int()
         distributed.all_reduce(used, distributed.ReduceOp.MAX)
-        parameters = [parameter for parameter, is_used in zip(parameters, used.tolist(), strict=True) if is_used]
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        self._sum([parameter.grad for parameter in parameters])
+        return [parameter for parameter, is_used in zip(parameters, used.tolist(), strict=True) if is_used]
 
-    def average_statistics(self, network: nn.Module) -> None:
-        """Give every process the mean of all BatchNorm statistics."""
-        if self.count == 1:
-            return
-        buffers = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        self._sum(buffers)
-        torch._foreach_div_(buffers, self.count)
 
-    def _sum(self, tensors: list[torch.Tensor]) -> None:
-        if not tensors:
+class Flat:
+    """Tensors, copied into one, so that they travel together."""
+
+    def __init__(self, tensors: list[torch.Tensor]):
+        self._tensors = tensors
+        self._values = _flatten_dense_tensors(tensors) if tensors else None
+
+    def sum(self) -> None:
+        """Sum the values over all processes."""
+        if self._values is not None:
+            distributed.all_reduce(self._values)
+
+    def spread(self, divisor: int = 1) -> None:
+        """Copy the values back, divided; takes no memory."""
+        if self._values is None:
             return
-        flat = _flatten_dense_tensors(tensors)
-        distributed.all_reduce(flat)
-        for tensor, total in zip(tensors, _unflatten_dense_tensors(flat, tensors), strict=True):
-            tensor.copy_(total)
+        values = _unflatten_dense_tensors(self._values.div_(divisor), self._tensors)
+        for tensor, value in zip(self._tensors, values, strict=True):
+            tensor.copy_(value)
+
+
+def _gradients(parameters: list[nn.Parameter]) -> list[torch.Tensor]:
+    """Their gradients; 0 where this process has none."""
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in parameters]

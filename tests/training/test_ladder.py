@@ -271,12 +271,3 @@ def test_validation_goes_on_in_smaller_batches(project: Path, monkeypatch: pytes
     monkeypatch.setattr(Yolo, "predict", hungry)
     fallen, _ = _run(project)
     assert sizes == [4, 2, 2, 2, 2] and fallen.history == whole.history
-
-
-def test_where_the_optimizer_steps_it_is_one_line(project: Path, monkeypatch: pytest.MonkeyPatch):
-    def hungry(self: torch.optim.Optimizer, closure: None = None) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", hungry)
-    with pytest.raises(InputError, match=r"^stage1\.memory\.batch: out of memory where the optimizer steps: lower it"):
-        _run(project)
