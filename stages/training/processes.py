@@ -43,7 +43,7 @@ class Processes:
         return dict(zip(names, total.tolist(), strict=True))
 
     def exchange(self, parameters: Iterable[nn.Parameter], network: nn.Module, agreed: Agreed) -> None:
-        """Give every process the sum of all gradients and the mean of all BatchNorm statistics.
+        """Give every process the sum of all gradients and the mean of what BatchNorm learns of its inputs.
 
         A parameter that no process used keeps no gradient. ``agreed`` does what takes memory: where that runs out in
         one process it raises in all, so that none waits for another.
@@ -51,9 +51,7 @@ class Processes:
         if self.count == 1:
             return
         used = self._used(parameters)
-        gradients, means = agreed(
-            lambda: (Flat(_gradients(used)), Flat([b for b in network.buffers() if b.is_floating_point()]))
-        )
+        gradients, means = agreed(lambda: (Flat(_gradients(used)), Flat(statistics(network))))
         gradients.sum()
         means.sum()
         gradients.spread()
@@ -86,6 +84,16 @@ class Flat:
         values = _unflatten_dense_tensors(self._values.div_(divisor), self._tensors)
         for tensor, value in zip(self._tensors, values, strict=True):
             tensor.copy_(value)
+
+
+def statistics(network: nn.Module) -> list[torch.Tensor]:
+    """The running means and variances of each BatchNorm that trains.
+
+    Others, and what else a network keeps, are equal in all processes: their mean would not be, by rounding.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    learning = [norm for norm in norms if norm.training and norm.running_mean is not None]
+    return [buffer for norm in learning for buffer in (norm.running_mean, norm.running_var)]
 
 
 def _gradients(parameters: list[nn.Parameter]) -> list[torch.Tensor]:

@@ -13,12 +13,16 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import torch
+from torch import distributed, nn
 
 from stages import download_weights, mixture
 from stages.detectors.card import MODELS
 from stages.detectors.checkpoint import load_detector
 from stages.mixtures.mixture import MIXTURES, Manifest, write_mixture
+from stages.training import processes
 from stages.training.order import RunOrder
+from stages.training.processes import Processes
 from tests.pipeline import ROOT, environment
 from tests.rectangles import write_params, write_source
 
@@ -45,6 +49,35 @@ def test_processes_share_an_epoch_without_overlap(clips: int, accumulate: int):
         assert sorted(parts[0].batches + parts[1].batches) == list(whole.batches)  # rank by rank, in turn
     seen = [clip for order in orders for batch in list(order)[: len(order) // 3] for _, clip, _ in batch]
     assert sorted(seen) == list(range(clips))
+
+
+class Alike:
+    """Stands for `torch.distributed`: two other processes that hold the same."""
+
+    ReduceOp = distributed.ReduceOp
+
+    @staticmethod
+    def all_reduce(tensor: torch.Tensor, kind: object = distributed.ReduceOp.SUM) -> None:
+        if kind == distributed.ReduceOp.SUM:
+            tensor.copy_(tensor + tensor + tensor)
+
+
+def test_only_statistics_that_follow_are_averaged(monkeypatch: pytest.MonkeyPatch):
+    """(x + x + x) / 3 is not x for every seventh number: what stays, stays to the bit."""
+    monkeypatch.setattr(processes, "distributed", Alike)
+    torch.manual_seed(0)
+    network = nn.Sequential(*(nn.BatchNorm2d(1000) for _ in range(2)), nn.BatchNorm2d(9, track_running_stats=False))
+    network.register_buffer("mean", torch.rand(1000))
+    for buffer in (network[0].running_mean, network[1].running_mean):
+        buffer.copy_(torch.rand(1000))
+    network[1].eval()
+    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    together = Processes.__new__(Processes)
+    together.count, together._device = 3, torch.device("cpu")
+    together.exchange(network.parameters(), network, lambda work: work())
+    changed = {name for name, buffer in network.named_buffers() if not torch.equal(buffer, before[name])}
+    assert changed == {"0.running_mean"}  # of its variance all is 1
+    assert torch.allclose(network[0].running_mean, before["0.running_mean"])
 
 
 @pytest.fixture
