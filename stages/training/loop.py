@@ -159,7 +159,8 @@ class Trainer:
         self._require_finite(epoch)
         self.detector.end_epoch()
         if epoch % stage.validate_every == 0 or epoch == stage.epochs:
-            row |= self.validate(self.state.ema.detector)
+            # Processes may differ in the last bit, or in the batch that fits; one that ended alone would be waited for.
+            row |= self.processes.first(self.validate(self.state.ema.detector))
             self._compare(epoch, row[stage.metric])
         if stage.keep_every and epoch % stage.keep_every == 0:
             self.saves.keep(epoch, self.state)

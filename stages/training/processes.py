@@ -42,6 +42,14 @@ class Processes:
         distributed.all_reduce(total)
         return dict(zip(names, total.tolist(), strict=True))
 
+    def first(self, values: dict[str, float]) -> dict[str, float]:
+        """The first process's numbers in every process, whose own are replaced; all have the same names."""
+        if self.count == 1:
+            return values
+        numbers = torch.tensor(list(values.values()), dtype=torch.float64, device=self._device)
+        distributed.broadcast(numbers, 0)
+        return dict(zip(values, numbers.tolist(), strict=True))
+
     def exchange(self, parameters: Iterable[nn.Parameter], network: nn.Module, agreed: Agreed) -> None:
         """Give every process the sum of all gradients and the mean of what BatchNorm learns of its inputs.
 
