@@ -32,7 +32,7 @@ from stages.training.pace import Pace
 from stages.training.processes import Processes
 from stages.training.samples import ClipSamples
 from stages.training.saving import Saves
-from stages.training.state import Progress, RunState, Tensors
+from stages.training.state import LEAST_SCALE, Progress, RunState, Tensors
 from stages.watching import Step, Watcher
 
 Validate = Callable[[Detector], dict[str, float]]
@@ -135,15 +135,18 @@ class Trainer:
         return [(first, batch) for (first, _), batch in zip(window.batches, batches, strict=True)]
 
     def _apply(self, epoch: int, batches: MicroBatches) -> None:
-        """Step the optimizer and the average."""
-        if self.state.scaler is None:  # which skips such a step, and scales less
-            names = [name for _, batch in batches for name in batch.names]
+        """Step the optimizer and the average, or count a step that fp16's scaler skips."""
+        names = [name for _, batch in batches for name in batch.names]
+        if self.state.scaler is None:
             self.gradients.require_finite(epoch, self.gradients.norm, names, "the gradient's norm")
         # Its room was there a moment ago. Half of the weights may have stepped: only what is on disk is whole.
         remedy = f"run again: it goes on from the last saved step; {NEEDS_LESS}"
         with told_as(f"{self.name}.optimizer", "out of memory where it steps", remedy):
-            self.state.stepper.step()
-            self.state.ema.update(self.detector)
+            has_stepped = self.state.step()
+        self.progress.skipped += not has_stepped
+        if not has_stepped and self.state.scale < LEAST_SCALE:
+            what = f"after {self.progress.skipped} skipped steps, the loss scaled by less than 1, the gradient's norm"
+            self.gradients.require_finite(epoch, self.gradients.norm, names, what)
         self.detector.zero_grad(set_to_none=True)
 
     def _end_epoch(self, epoch: int) -> None:

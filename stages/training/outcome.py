@@ -53,6 +53,7 @@ def cost(outcome: Outcome, seconds: float) -> dict:
         "waiting_share": round(progress.waiting_seconds / max(1e-9, progress.training_seconds), 4),
         "saving_share": round(progress.saving_seconds / max(1e-9, progress.training_seconds), 4),
         "steps": progress.step,
+        "skipped_steps": progress.skipped,
         "images": progress.images,
         "resumed_at_steps": progress.resumed_at,
         "oom_events": progress.oom_events,

@@ -21,6 +21,10 @@ from stages.training.optimizing import make_optimizer
 
 Tensors = dict[str, torch.Tensor]
 
+# The scale begins at 2^16, halves with each skipped step and doubles after 2,000 without one. 17 skipped in a row bring
+# it below 1: it is no longer the scaled loss that is too large for fp16, and going on will not mend the gradient.
+LEAST_SCALE = 1.0
+
 
 @dataclass
 class Progress:
@@ -42,6 +46,7 @@ class Progress:
     oom_events: list[dict] = field(default_factory=list)
     resumed_at: list[int] = field(default_factory=list)
     left_out: int = 0  # objects, by `max_objects`
+    skipped: int = 0  # of the steps, by fp16's gradient scaler
     ema_steps: int = 0
     loss: dict[str, float] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +69,24 @@ class RunState:
         self.stepper = accelerator.prepare_optimizer(self.optimizer, device_placement=False)
         self.scaler = accelerator.scaler
         self.progress, self.best = Progress(), {}
+
+    @property
+    def scale(self) -> float:
+        """What fp16 multiplies the loss by."""
+        return 1.0 if self.scaler is None else self.scaler.get_scale()
+
+    def step(self) -> bool:
+        """Step the optimizer and the average; False, and nothing changes, where the scaler finds a gradient not finite.
+
+        Its scale says so, which falls then alone. Accelerate's `optimizer_step_was_skipped` does not: it looks whether
+        the optimizer was called, and a fused one is, and skips of itself.
+        """
+        scale = self.scale
+        self.stepper.step()
+        if self.scale < scale:
+            return False
+        self.ema.update(self.detector)
+        return True
 
     def average(self) -> Tensors:
         """The weights that leave the run: the moving average, or the network's own."""
