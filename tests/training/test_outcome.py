@@ -56,6 +56,7 @@ def test_the_cost_by_hand():
         skipped=3,
         images=640,
         training_seconds=200.0,
+        earlier_seconds=150.0,
         waiting_seconds=5.0,
         saving_seconds=1.0,
         peak_memory_mb=123.4,
@@ -63,7 +64,7 @@ def test_the_cost_by_hand():
     rung = Rung(2, True).settings(_stage(memory={"batch": 4, "image_size": 64}).memory)
     spent = cost(Outcome({}, {}, {"rung": rung, "processes": 2}, progress), 12.34)
     assert {key: spent[key] for key in list(spent) if key not in ("device", "torch")} == {
-        "seconds": 12.3,
+        "seconds": 162.3,  # this process, and what killed ones had trained for
         "training_seconds": 200.0,
         "waiting_share": 0.025,
         "saving_share": 0.005,

@@ -154,6 +154,7 @@ def test_stopped_and_gone_on_with_to_the_last_bit(project: Path):
     notes = runs.Notes()
     again = runs.run(params, watch=notes)
     assert notes.notes == ["goes on after step 3 of 6"] and again.progress.resumed_at == [3]
+    assert 0 < again.progress.earlier_seconds < again.progress.training_seconds
     assert [step.step for step in notes.steps] == [4, 5, 6] and again.progress.kept == [1, 2, 3]
     assert all(torch.equal(again.tensors[name], tensor) for name, tensor in whole.tensors.items())
     assert again.history == whole.history
