@@ -43,12 +43,14 @@ def read_detections(path: str | Path, length: int, classes: int) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        table = parquet.read_table(path, columns=list(COLUMNS), partitioning=None)
+        # Not `read_table`, which imports much, and starts threads, in every worker's process.
+        with parquet.ParquetFile(path) as file:
+            table = file.read(columns=list(COLUMNS), use_threads=False)
         columns = [table.column(name).to_numpy().astype(np.float64) for name in COLUMNS]
     except FileNotFoundError:
         checkpoint = path.parent.parent.name
         raise InputError(str(path), "no such detections", f"run `dvc repro detect@{checkpoint}`") from None
-    except (pyarrow.ArrowException, ValueError, TypeError, OSError) as error:
+    except (pyarrow.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         reason = str(error).splitlines()[0][:80]
         raise InputError(str(path), f"not a table of detections ({reason})", "delete it and run `dvc repro`") from None
     return np.stack(columns, axis=1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +26,13 @@ def test_reads_what_was_written(tmp_path):
     path = write(tmp_path, *rows)
     assert read_detections(path, 4, 2).tolist() == [list(map(float, row)) for row in rows]
     assert [str(kind) for kind in pd.read_parquet(path).dtypes] == ["int32", *["float32"] * 5, "int32"]
+
+
+def test_reading_does_not_import_data_sets(tmp_path):
+    # Which would take every forked worker 0.4 s anew.
+    code = "import sys; from stages.sequences.detections import read_detections as read; read(sys.argv[1], 4, 2)"
+    asked = [sys.executable, "-c", f"{code}; print('pyarrow.dataset' in sys.modules)", write(tmp_path, GOOD)]
+    assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_no_detections_at_all(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,28 @@ def test_embeddings_come_back_as_half_as_exact(path):
     assert np.allclose((read * unit(3)).sum(axis=1), 1, atol=1e-6)
     assert np.allclose(np.linalg.norm(read, axis=1), 1, atol=1e-6)
     assert str(parquet.read_schema(path).field("embedding").type).startswith("fixed_size_list<element: halffloat")
+
+
+def test_embeddings_are_split_into_bytes_without_a_dictionary_and_always_the_same(path):
+    write_embeddings(path, np.ones(99), unit(99))
+    content, group = path.read_bytes(), parquet.read_metadata(path).row_group(0)
+    assert [group.column(i).has_dictionary_page for i in range(group.num_columns)] == [False, False]
+    assert "BYTE_STREAM_SPLIT" in group.column(1).encodings
+    write_embeddings(path, np.ones(99), unit(99))
+    assert path.read_bytes() == content
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_a_forked_worker_reads_without_threads(path):
+    write_embeddings(path, FRAMES, unit(3))
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(threads_started_by_reading, (path,)) == 0
+
+
+def threads_started_by_reading(path: Path) -> int:
+    before = len(list(Path("/proc/self/task").iterdir()))
+    read_embeddings(path, FRAMES)
+    return len(list(Path("/proc/self/task").iterdir())) - before
 
 
 def test_a_box_without_a_look_and_no_boxes_at_all(path):
