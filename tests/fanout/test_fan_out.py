@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from multiprocessing.process import BaseProcess
 
 import cv2
 import fanout_jobs as jobs
@@ -97,6 +98,26 @@ def test_who_stops_asking_ends_the_workers():
     assert next(results) == 0
     results.close()
     assert multiprocessing.active_children() == []
+
+
+def test_a_process_is_forked_with_its_first_job_and_works_while_others_are_forked():
+    workers = LocalWorkers(jobs.square)
+    hired = [workers.hire(), workers.hire()]
+    assert [(worker, answer.result()) for worker, answer in workers.answers()] == [(hired[0], None), (hired[1], None)]
+    assert multiprocessing.active_children() == []
+    workers.assign(hired[0], 3)
+    assert len(multiprocessing.active_children()) == 1
+    assert [(worker, answer.result()) for worker, answer in workers.answers()] == [(hired[0], 9)]
+    workers.dismiss()
+
+
+def test_all_workers_are_killed_before_one_is_waited_for(monkeypatch):
+    done = []
+    for name in ("kill", "join"):
+        call = getattr(BaseProcess, name)
+        monkeypatch.setattr(BaseProcess, name, lambda self, name=name, call=call: (done.append(name), call(self)))
+    assert list(two(jobs.square)) == [n * n for n in range(8)]
+    assert done == ["kill", "kill", "join", "join"]
 
 
 def test_what_is_loaded_before_forking_is_inherited():
