@@ -44,8 +44,8 @@ def choose(
     """
     rows = np.flatnonzero(np.isin(use, list(classes)) & _is_whole(gt, info, reid))
     rows = rows[np.lexsort((gt[rows, FRAME], gt[rows, ID], use[rows]))]
-    starts = np.flatnonzero(np.diff(gt[rows, ID], prepend=np.nan) + np.abs(np.diff(use[rows], prepend=-9)) != 0)
-    chosen = [thin(track, reid.per_view) for track in np.split(rows, starts[1:])] if len(rows) else []
+    starts = np.flatnonzero((np.diff(gt[rows, ID]) != 0) | (np.diff(use[rows]) != 0)) + 1
+    chosen = [thin(track, reid.per_view) for track in np.split(rows, starts)]
     boxes = np.round(corners(gt[:, LEFT : HEIGHT + 1])).astype(int)
     return [
         Crop(view, int(gt[row, FRAME]), (view.group, int(use[row]), int(gt[row, ID])), view.camera, tuple(boxes[row]))

@@ -58,6 +58,12 @@ def test_an_identity_is_a_number_in_a_class():
     assert chosen([row(1, 7), row(1, 7, (50, 20, 12, 30))], [0, 1], {0, 1}) == [(1, (0, 7)), (1, (1, 7))]
 
 
+def test_neighbouring_identities_of_two_classes_are_thinned_apart():
+    # In order of class and number, the number falls by one where the class rises by one.
+    rows = [row(frame, number) for number in (5, 4) for frame in range(1, 5)]
+    assert chosen(rows, [0] * 4 + [1] * 4, {0, 1}) == [(f, who) for who in ((0, 5), (1, 4)) for f in range(1, 5)]
+
+
 def test_at_most_so_many_are_taken_of_each_evenly_over_its_time():
     rows = [row(frame, number) for frame in range(1, 11) for number in (1, 2)]
     assert chosen(rows) == [(frame, (0, number)) for number in (1, 2) for frame in (1, 4, 7, 10)]
