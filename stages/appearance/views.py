@@ -5,12 +5,12 @@ Reads data/sources/SOURCE/index.csv. An identity's number means the same individ
 - in the embedded world: in all cameras of a scene, over every source that shows the same world (same `seed`, `people`
   and `cars`): two street cameras, and a drone above them;
 - in MTMMC: in all cameras of a scene;
-- elsewhere: within one sequence, over all of its `ranges`.
+- elsewhere: within one sequence, over all of its `ranges`, which are of one camera.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +36,11 @@ def views_of(params: Params, sources: tuple[str, ...], root: Path = SOURCES) -> 
 
 def _views(name: str, source: Source, root: Path) -> Iterator[View]:
     rows = read_index(name, root=root)
-    places = _world_places(name, source) if isinstance(source, WorldSource) else {}
-    for sequence, split in zip(rows["sequence"], rows["split"], strict=True):
-        group, camera = places[sequence] if places else _file_place(name, source, sequence)
-        yield View(name, sequence, split, group, camera)
+    of_world = isinstance(source, WorldSource)
+    places = _world_places(name, source) if of_world else _file_places(name, source, rows["sequence"])
+    splits = dict(zip(rows["sequence"], rows["split"], strict=True))
+    for sequence in rows["sequence"] if of_world else places:
+        yield View(name, sequence, splits[sequence], *places[sequence])
 
 
 def _world_places(name: str, source: WorldSource) -> dict[str, tuple[str, str]]:
@@ -53,15 +54,20 @@ def _world_places(name: str, source: WorldSource) -> dict[str, tuple[str, str]]:
     }
 
 
-def _file_place(name: str, source: FileSource, sequence: str) -> tuple[str, str]:
-    whole = _uncut(source, sequence)
+def _file_places(name: str, source: FileSource, sequences: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Group and camera of every sequence; the pieces of one in the order of their time."""
+    pieces = {
+        f"{whole}-{part}": (whole, piece.frames[0])
+        for whole, parts in source.ranges.items()
+        for part, piece in parts.items()
+    }
+    found = {sequence: pieces.get(sequence, (sequence, 0)) for sequence in sequences}
+    return {sequence: _file_place(name, source, found[sequence][0]) for sequence in sorted(found, key=found.get)}
+
+
+def _file_place(name: str, source: FileSource, whole: str) -> tuple[str, str]:
+    """Group and camera of a sequence and of all its pieces: one camera has taken them."""
     if isinstance(source, MtmmcSource):
         scene, _, camera = whole.partition("-")
         return f"{name} {scene}", f"{name} {camera}"
-    return f"{name} {whole}", f"{name} {sequence}"
-
-
-def _uncut(source: FileSource, sequence: str) -> str:
-    """The sequence that one of `ranges` is a piece of."""
-    pieces = {f"{whole}-{part}": whole for whole, parts in source.ranges.items() for part in parts}
-    return pieces.get(sequence, sequence)
+    return f"{name} {whole}", f"{name} {whole}"

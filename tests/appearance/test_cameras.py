@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stages.appearance.selecting import FIRST_HALF, SECOND_HALF, Crop, give_cameras
 from stages.appearance.views import View, views_of
 from stages.sequences.index import write_index
 from tests.rectangles import CLASSES, write_params
@@ -11,7 +12,7 @@ from tests.rectangles import CLASSES, write_params
 WORLD = {"format": "world", "seed": 3, "sequences": {"train": 1, "test": 4}, "frames": 4, "classes": {}}
 NAMES = {"person": "person", "car": "car", "hidden": "distractor"}
 MTMMC = {"format": "mtmmc", "path": "nowhere", "classes": {"person": "person"}, "splits": {"test": 1.0}}
-CUT = {"whole": {"early": {"frames": [1, 5], "split": "train"}, "late": {"frames": [8, 9], "split": "test"}}}
+CUT = {"whole": {"early": {"frames": [1, 5], "split": "train"}, "dusk": {"frames": [8, 9], "split": "test"}}}
 FILES = {"format": "motchallenge", "path": "nowhere", "classes": CLASSES, "splits": {"test": 1.0}}
 
 
@@ -53,5 +54,13 @@ def test_mtmmcs_cameras_share_their_scenes_people(tmp_path: Path):
 
 
 def test_ranges_are_of_one_sequence_and_other_sequences_share_nobody(tmp_path: Path):
-    found = views(tmp_path, {"street": FILES | {"ranges": CUT}}, {"street": ["other", "whole-early", "whole-late"]})
-    assert groups(found) == [["other"], ["whole-early", "whole-late"]]
+    found = views(tmp_path, {"street": FILES | {"ranges": CUT}}, {"street": ["other", "whole-dusk", "whole-early"]})
+    assert groups(found) == [["other"], ["whole-early", "whole-dusk"]]
+
+
+def test_ranges_are_of_one_camera_in_which_times_are_told_apart(tmp_path: Path):
+    found = views(tmp_path, {"street": FILES | {"ranges": CUT}}, {"street": ["whole-dusk", "whole-early"]})
+    crops = [Crop(view, 1, (view.group, 0, 7), view.camera, (0, 0, 1, 1)) for view in found]
+    assert [view.sequence for view in found] == ["whole-early", "whole-dusk"]  # first and second half, as in the video
+    assert [crop.camera for crop in crops] == ["street whole"] * 2
+    assert [crop.camera for crop in give_cameras(crops)] == [f"street {FIRST_HALF}", f"street {SECOND_HALF}"]
