@@ -9,7 +9,8 @@ from stages.params.reid import Reid
 
 Finding = tuple[tuple, str, str]
 
-# What only training uses, and only fetching.
+# What only drawing crops uses, only training, and only fetching.
+_DRAWING = ("classes", "min_size", "min_visibility", "per_view")
 _TRAINING = ("epochs", "identities", "crops", "lr", "weight_decay", "margin", "erasing")
 _FETCHING = ("sha256", "endpoint_url", "anonymous")
 REID_FILES = (".onnx", ".pt", ".pth", ".safetensors")
@@ -44,9 +45,22 @@ def _fetched(name: str, reid: Reid) -> Iterator[Finding]:
     for key in _TRAINING:
         if key in reid.model_fields_set:
             yield ("reid", name, key), "weights from `path` are not trained", "delete it, or delete `path`"
+    for key in () if reid.sources else _DRAWING:
+        if key in reid.model_fields_set:
+            yield (
+                ("reid", name, key),
+                "acts only with `sources`, from which crops are drawn",
+                "delete it, or add `sources`",
+            )
+    yield from _file(name, reid)
+
+
+def _file(name: str, reid: Reid) -> Iterator[Finding]:
     last = (reid.path or "").partition("?")[0].rpartition("/")[2]
     if "$" not in last and not last.endswith(REID_FILES):  # the name may stand in an environment variable
         yield ("reid", name, "path"), "unknown kind of weights", f"name a file that ends in {', '.join(REID_FILES)}"
+    if last.endswith(".onnx") and "model" in reid.model_fields_set:
+        yield ("reid", name, "model"), "an ONNX file is a network of its own", "delete it"
     if reid.sha256 is None:
         what = "weights from outside need a sha256"
         yield ("reid", name, "sha256"), what, "add `sha256:` (sha256sum FILE prints it)"

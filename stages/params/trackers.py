@@ -244,6 +244,7 @@ class Sfsort(_Tracker):
     new_track_th_m: Annotated[float, Field(ge=0.02, le=0.08)] | None = None
     match_th_first_m: Annotated[float, Field(ge=0.02, le=0.08)] | None = None
     marginal_gap_seconds: NonNegative | None = None  # as max_gap, for tracks lost in the margins; max_gap if not set
+    # The margins, with `marginal_gap_seconds`; where none is set, they are what lies outside the frame.
     horizontal_margin: NonNegative | None = None  # pixels from the left and right borders
     vertical_margin: NonNegative | None = None  # pixels from the upper and lower borders
 

@@ -62,6 +62,14 @@ NEEDED["occluboost"] = NEEDED["boosttrack"] | {
     "gta_smooth_tau": (_GTA, ("gta_interpolate", True, False)),
 }
 
+# Options that act only beside another one: that option, and how it is written. Margins divide the frame into places
+# of two gaps, which are the same, `max_gap`, where the margins' own is not set.
+BESIDE = {
+    "kf_reference_dt_s": ("variable_dt", "variable_dt: true"),
+    "horizontal_margin": ("marginal_gap_seconds", "marginal_gap_seconds"),
+    "vertical_margin": ("marginal_gap_seconds", "marginal_gap_seconds"),
+}
+
 # Options that act only where the tracker has `reid`.
 BY_APPEARANCE: dict[str, tuple[str, ...]] = {
     "botsort": ("proximity_thresh", "appearance_thresh", "unconfirmed_emb_scale"),
@@ -98,6 +106,8 @@ def tracker_findings(params: Params) -> Iterator[Finding]:
         yield from _appearance(params, name, tracker)
         yield from _unread(name, tracker)
         yield from _order(name, tracker)
+        if (steps := tracker.postprocess) and steps.max_gap is None and steps.smoothing is None:
+            yield ("trackers", name, "postprocess"), "does nothing", "set `max_gap` or `smoothing`, or delete it"
 
 
 def _appearance(params: Params, name: str, tracker: Tracker) -> Iterator[Finding]:
@@ -124,9 +134,10 @@ def _unread(name: str, tracker: Tracker) -> Iterator[Finding]:
             if (default if given is None else given) is not value:
                 shown = str(value).lower()
                 yield place, f"acts only with `{other}: {shown}`", f"set `{other}: {shown}`, or delete it"
-    if tracker.options.get("kf_reference_dt_s") is not None and not tracker.options.get("variable_dt"):
-        place = ("trackers", name, "kf_reference_dt_s")
-        yield place, "acts only with `variable_dt: true`", "set `variable_dt: true`, or delete it"
+        beside, written = BESIDE.get(option, ("type", ""))
+        given = getattr(tracker, beside)
+        if given is None or given is False:  # 0 is a value
+            yield place, f"acts only with `{written}`", f"set `{written}`, or delete it"
 
 
 def _order(name: str, tracker: Tracker) -> Iterator[Finding]:

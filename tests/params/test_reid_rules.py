@@ -27,7 +27,8 @@ def params(tmp_path: Path, reid: dict) -> Params:
         {"sources": ["street", "air"], "classes": ["car"]},
         FETCHED,
         FETCHED | {"sources": ["street"], "model": "osnet_ain_x1_0"},
-        FETCHED | {"path": "$WEIGHTS"},
+        FETCHED | {"sources": ["street"], "classes": ["car"], "min_size": 9, "min_visibility": 0.1, "per_view": 2},
+        FETCHED | {"path": "$WEIGHTS", "model": "osnet_x1_0"},
         FETCHED | {"path": "https://example.org/a.onnx?signature=none"},
     ],
 )
@@ -46,6 +47,11 @@ def test_what_makes_sense(tmp_path: Path, reid: dict):
         ({"sources": ["air"], "anonymous": True}, "anonymous", "goes with `path`, and there is none"),
         ({"path": "a.pt"}, "sha256", "weights from outside need a sha256"),
         (FETCHED | {"path": "a.engine"}, "path", "unknown kind of weights"),
+        (FETCHED | {"path": "a.onnx", "model": "osnet_x1_0"}, "model", "an ONNX file is a network of its own"),
+        *(
+            (FETCHED | {key: value}, key, "acts only with `sources`, from which crops are drawn")
+            for key, value in {"classes": ["car"], "min_size": 9, "min_visibility": 0.1, "per_view": 2}.items()
+        ),
         (FETCHED | {"epochs": 5}, "epochs", "weights from `path` are not trained"),
         (FETCHED | {"erasing": 0.5}, "erasing", "weights from `path` are not trained"),
     ],

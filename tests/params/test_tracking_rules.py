@@ -57,6 +57,11 @@ def test_defaults_make_sense(kind):
             "trackers.mine.kf_reference_dt_s",
             "acts only with `variable_dt: true`",
         ),
+        *(
+            ({"type": "sfsort", margin: 9.0}, f"trackers.mine.{margin}", "acts only with `marginal_gap_seconds`")
+            for margin in ("horizontal_margin", "vertical_margin")
+        ),
+        ({"type": "ocsort", "postprocess": {"max_gap": None}}, "trackers.mine.postprocess", "does nothing"),
         (
             {"type": "sfsort", "new_track_th": 0.5},
             "trackers.mine.new_track_th",
@@ -73,6 +78,9 @@ def test_what_an_option_needs_is_enough():
     assert found(type="ocsort", min_conf=0.2, use_byte=True) == []
     assert found(type="sfsort", new_track_th=0.5, high_th=0.4) == []
     assert found(type="boosttrack", dlo_boost_coef=0.5, use_sb=False, use_vt=False) == []
+    assert found(type="sfsort", horizontal_margin=9.0, vertical_margin=9.0, marginal_gap_seconds=0.0) == []
+    assert found(type="bytetrack", kf_reference_dt_s=0.1, variable_dt=True) == []
+    assert found(type="bytetrack", postprocess={"max_gap": None, "smoothing": 0.5}) == []
     assert found(type="botsort", reid="looks", appearance_thresh=0.3) == []
     assert len(found(type="boosttrack", dlo_boost_coef=0.5)) == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.metadata import version
 from inspect import signature
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from boxmot.trackers.config import load_tracker_defaults
 from boxmot.trackers.registry import get_tracker_class
 from tracking_scenes import ALL, BY_APPEARANCE, arrays, busy, looks, make
 
+from stages.params.tracking_rules import BESIDE, NEEDED, ORDERED, tracker_findings
 from stages.params.tracking_rules import BY_APPEARANCE as NEED_REID
-from stages.params.tracking_rules import NEEDED, ORDERED
 from stages.tracking.options import (
     SECONDS,
     UNLISTED,
@@ -223,14 +224,40 @@ def _tracks(kind: str, options: tuple) -> np.ndarray:
 @pytest.mark.parametrize("kind", ALL)
 def test_every_option_acts(kind):
     idle = []
-    for option, setting in OPTIONS[kind].items():
-        value, others = setting if isinstance(setting, tuple) else (setting, {})
-        value = value[kind] if isinstance(value, dict) else value
+    for option in OPTIONS[kind]:
+        value, others = _setting(kind, option)
         before = _tracks(kind, tuple(others.items()))
         after = _tracks(kind, tuple((others | {option: value}).items()))
         if before.shape == after.shape and np.array_equal(before, after):
             idle.append(option)
     assert idle == []
+
+
+def _setting(kind: str, option: str) -> tuple[object, dict]:
+    """The value that is tried of an option, and the others that it is tried with."""
+    setting = OPTIONS[kind][option]
+    value, others = setting if isinstance(setting, tuple) else (setting, {})
+    return value[kind] if isinstance(value, dict) else value, others
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_options_are_tried_where_params_may_have_them(kind):
+    for option in OPTIONS[kind]:
+        value, others = _setting(kind, option)
+        assert ("trackers", "mine", option) not in _findings(kind, others | {option: value})
+
+
+@pytest.mark.parametrize("option", BESIDE)
+def test_what_acts_only_beside_another_option_is_refused_alone_and_does_nothing(option):
+    for kind in (kind for kind in ALL if option in OPTIONS[kind]):
+        alone = {option: _setting(kind, option)[0]}
+        assert np.array_equal(_tracks(kind, tuple(alone.items())), _tracks(kind, ()))
+        assert _findings(kind, alone) == [("trackers", "mine", option)]
+
+
+def _findings(kind: str, options: dict) -> list[tuple]:
+    params = SimpleNamespace(trackers={"mine": make(kind, **options)}, reid={"looks": None})
+    return [place for place, _, _ in tracker_findings(params)]
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -271,8 +298,7 @@ def test_defaults_that_the_rules_know_are_boxmots():
 def test_what_acts_by_appearance_does_nothing_without(kind):
     plain = _tracks(kind, (("reid", None),))
     for option in NEED_REID[kind]:
-        setting = OPTIONS[kind][option]
-        value = setting[0] if isinstance(setting, tuple) else setting
+        value, _ = _setting(kind, option)
         assert np.array_equal(_tracks(kind, (("reid", None), (option, value))), plain), option
 
 
