@@ -75,7 +75,12 @@ def rows_of(tracks: Sequence[Any]) -> np.ndarray:
     """x1, y1, x2, y2 of ByteTrack's and BoT-SORT's tracks, (N, 4), all with a state or all without."""
     if len({track.mean is None for track in tracks}) > 1:
         return np.asarray([track.xyxy for track in tracks])
-    boxes = np.array([track._current_aabb_xywh() for track in tracks])
+    if tracks[0].mean is None:
+        boxes = np.array([track.xywh for track in tracks])
+    else:
+        boxes = np.array([track.mean for track in tracks])[:, :4]
+        if hasattr(tracks[0], "xyah"):  # ByteTrack's states have the aspect ratio where BoT-SORT's have the width
+            boxes[:, 2] *= boxes[:, 3]
     half = boxes[:, 2:4] / 2
     return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
 

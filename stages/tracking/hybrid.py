@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from boxmot.trackers.box.hybridsort.track import KalmanBoxTracker
 
+from stages.tracking import matching
+
 _update, _update_features = KalmanBoxTracker.update, KalmanBoxTracker.update_features
 
 
 class Bank:
-    """A track's last ``most`` embeddings (D,), of which nothing but the mean is asked: that is all it yields."""
+    """A track's last ``most`` embeddings (D,), of which nothing but the mean is asked: it yields itself alone."""
 
     def __init__(self, most: int):
         self._most, self._rows, self._end, self._count = most, np.empty((0, 0)), 0, 0
@@ -39,11 +41,20 @@ class Bank:
         rows[: self._count] = kept if self._count else 0
         self._rows, self._end = rows, self._count
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[Bank]:
+        yield self
+
+    def mean(self, axis: int) -> np.ndarray:
+        """The mean (D,) of the embeddings, made once."""
         if self._mean is None:
             rows = self._rows[self._end - self._count : self._end]
-            self._mean = np.add.reduce(rows, axis=0) / self._count
-        yield self._mean
+            self._mean = np.add.reduce(rows, axis=axis) / self._count
+        return self._mean
+
+
+def stacked(rows: Sequence[Any]) -> Any:
+    """`numpy.vstack` of arrays (D,); a bank is a stack already."""
+    return rows[0] if isinstance(rows[0], Bank) else matching.stacked(rows)
 
 
 def update_features(self: Any, feat: np.ndarray, score: float = -1.0) -> None:

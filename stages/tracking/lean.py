@@ -142,6 +142,8 @@ def _changes() -> list[tuple[Any, str, Any]]:
     for function in _FUNCTIONS:
         changes += _everywhere(*function)
     changes += [(import_module(f"{_BOX}.{kind}.tracker"), "np", _numpy()) for kind in _STACKING]
+    # To go back to before a gap, filters copy all that they saw, of which they read two observations and change none.
+    changes += [(import_module(f"{_KALMAN}.{module}"), "deepcopy", _same) for module in ("xysr", "xyscr")]
     changes.append((import_module(f"{_KALMAN}.base"), "scipy", SimpleNamespace(linalg=_linear())))
     stage = import_module(f"{_MATCHING}.stages").run_association_stage
     changes.append((stage, "__kwdefaults__", {"assignment_solver": matching.linear_assignment}))
@@ -161,7 +163,9 @@ def _everywhere(module: str, name: str, value: Any) -> list[tuple[Any, str, Any]
 def _numpy() -> SimpleNamespace:
     """NumPy as the trackers' loops see it: rows are stacked and left out without checks and masks."""
     masked = SimpleNamespace(masked_invalid=_same, compress_rows=matching.finite_rows)
-    return SimpleNamespace(**vars(np) | {"ma": masked, "setdiff1d": matching.without, "vstack": matching.stacked})
+    return SimpleNamespace(
+        **vars(np) | {"ma": masked, "setdiff1d": matching.without, "vstack": hybrid.stacked, "any": matching.has_any}
+    )
 
 
 def _linear() -> SimpleNamespace:

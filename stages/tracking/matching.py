@@ -157,6 +157,11 @@ def stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows).reshape(len(rows), -1)
 
 
+def has_any(values: np.ndarray) -> bool:
+    """`numpy.any` of an array."""
+    return values.any()
+
+
 def finite_rows(rows: np.ndarray) -> np.ndarray:
     """The rows (N, D) without an infinite number or none."""
     keep = np.isfinite(rows).all(axis=1)

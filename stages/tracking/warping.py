@@ -263,8 +263,11 @@ def _moved_row(row: np.ndarray, warp: Warp) -> np.ndarray:
 def move_corners(track: Any, warp: Warp) -> None:
     """BoostTrack's and OccluBoost's track: two corners of its box alone, as BoxMOT does."""
     (x1, y1, x2, y2) = track.get_state()[0].tolist()
-    left, top, _ = (warp.matrix @ np.array([x1, y1, 1.0])).tolist()
-    right, bottom, _ = (warp.matrix @ np.array([x2, y2, 1.0])).tolist()
+    if warp.shifts_only:
+        left, top, right, bottom = x1 + warp.tx, y1 + warp.ty, x2 + warp.tx, y2 + warp.ty
+    else:
+        left, top, _ = (warp.matrix @ np.array([x1, y1, 1.0])).tolist()
+        right, bottom, _ = (warp.matrix @ np.array([x2, y2, 1.0])).tolist()
     width, height = right - left, bottom - top
     track.kf.x[:4] = left + width / 2, top + height / 2, height, width / height
 
