@@ -29,6 +29,7 @@ from ultralytics.nn import tasks  # noqa: E402
 from ultralytics.optim import MuSGD  # noqa: E402
 from ultralytics.utils import DEFAULT_CFG_DICT, IterableSimpleNamespace  # noqa: E402
 from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES  # noqa: E402
+from ultralytics.utils.loss import E2ELoss, v8DetectionLoss  # noqa: E402
 from ultralytics.utils.metrics import bbox_iou  # noqa: E402
 
 # Ultralytics puts its own in the place of each.
@@ -38,12 +39,14 @@ Image.open, torch.save = _image_open, _torch_save
 __all__ = [
     "DEFAULT_CFG_DICT",
     "GITHUB_ASSETS_NAMES",
+    "E2ELoss",
     "IterableSimpleNamespace",
     "MuSGD",
     "RTDETRDetectionLoss",
     "bbox_iou",
     "opener",
     "tasks",
+    "v8DetectionLoss",
 ]
 
 

@@ -23,6 +23,7 @@ from stages.detectors.ultralytics_networks import (
 )
 from stages.detectors.ultralytics_quietly import DEFAULT_CFG_DICT, IterableSimpleNamespace, tasks
 from stages.detectors.ultralytics_weights import published_by_ultralytics, read_ultralytics
+from stages.detectors.yolo_loss import loss_by_frame
 
 _KNOWN = "one of Ultralytics' (yolov8n, yolo11s, yolo12n, yolo26n, ...), yolov8-pico, or a YAML file"
 _LOSS_STATE = ("updates", "o2m", "o2o")  # of the loss of end-to-end models: the weights of its two heads
@@ -45,7 +46,7 @@ class Yolo(Detector):
     def begin_training(self, epochs: int) -> None:
         """Make the loss anew: that of end-to-end models shifts weight between its two heads over the epochs."""
         self.network.args.epochs = epochs
-        self.criterion = self.network.init_criterion()
+        self.criterion = loss_by_frame(self.network)
 
     def end_epoch(self) -> None:
         """Let the loss take its step from epoch to epoch, as Ultralytics' trainer does."""
@@ -53,7 +54,7 @@ class Yolo(Detector):
             self.criterion.update()
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Ultralytics' box, class and distribution (or L1) losses, each a mean over frames."""
+        """Ultralytics' box, class and distribution (or L1) losses, each a mean over frames; see `LossByFrame`."""
         if self.criterion is None:
             self.begin_training(epochs=1)
         targets = {
@@ -62,7 +63,7 @@ class Yolo(Detector):
             "bboxes": relative_boxes(batch),
         }
         scaled, _ = self.criterion(self.network(batch.images.float() / 255), targets)
-        # Ultralytics multiplies by the batch size, which would make gradients depend on how a batch is cut.
+        # Ultralytics multiplies by the batch size.
         return dict(zip(("loss_box", "loss_cls", "loss_dfl"), scaled / len(batch), strict=True))
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,28 +197,57 @@ def _gradient(detector: Detector, batch: Batch) -> list[torch.Tensor]:
     return [loss.detach(), *(torch.zeros(()) if p.grad is None else p.grad.clone() for p in detector.parameters())]
 
 
-def assert_mean_over_frames(
-    detector: Detector, batch: Batch, rel: float = 1e-3, prepare: Callable | None = None
-) -> None:
-    """Frames twice in a batch give the loss of once: their BatchNorm statistics are the same.
+def unequal_frames() -> Batch:
+    """Four frames, 64 pixels square, of two boxes, one, none and twelve, most of which frame nothing."""
+    batch = frames(1, 5, 9, 13)
+    corners = torch.rand(10, 2, generator=torch.Generator().manual_seed(6)) * 40
+    more = Batch(batch.images, torch.cat([corners, corners + 16], 1), torch.arange(10) % 2, torch.full((10,), 3))
+    kept = [0, 1, 2, 6, 7]
+    ours, theirs = ((given.boxes, given.classes, given.frame) for given in (batch, more))
+    columns = (torch.cat([own[kept], other]) for own, other in zip(ours, theirs, strict=True))
+    return Batch(batch.images, *columns, batch.names)
 
-    ``prepare`` takes away what is drawn at random, where a loss samples.
+
+def assert_mean_over_frames(detector: Detector, rel: float = 1e-3, prepare: Callable | None = None) -> None:
+    """However `unequal_frames` are cut, the mean of the pieces, each with its share of frames, is that of the whole.
+
+    Of every part of the loss, and of the gradient. A loss divided by the boxes of a batch fails. BatchNorm goes by its
+    running statistics, since those of a batch tie its frames to one another. ``prepare`` takes away what is drawn at
+    random, where a loss samples.
     """
-    twice = Batch(
-        torch.cat([batch.images] * 2),
-        torch.cat([batch.boxes] * 2),
-        torch.cat([batch.classes] * 2),
-        torch.cat([batch.frame, batch.frame + len(batch)]),
-        batch.names * 2,
-    )
+    batch = unequal_frames()
     if prepare:
         prepare(detector)
-    detector.train()
-    results = []
-    for given in (batch, twice):
+    settle_batchnorm(detector, batch)
+    freeze_batchnorm(detector)
+    whole, gradient = _mean_of(detector, [batch])
+    assert sum(whole.values()) > 0.01 and gradient.norm() > 1e-3
+    for cuts in ((0, 1, 2, 3, 4), (0, 3, 4)):
+        pieces = [batch.piece(start, stop) for start, stop in itertools.pairwise(cuts)]
+        parts, summed = _mean_of(detector, pieces)
+        assert parts == pytest.approx(whole, rel=rel)
+        assert (summed - gradient).norm() <= rel * gradient.norm()
+
+
+def freeze_batchnorm(detector: Detector) -> None:
+    """Let BatchNorm go by its running statistics."""
+    for module in detector.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _mean_of(detector: Detector, pieces: list[Batch]) -> tuple[dict[str, float], torch.Tensor]:
+    """Parts of the loss and the gradient of all parameters, (n,), as means over the frames of all pieces."""
+    detector.zero_grad()
+    sums: dict[str, float] = {}
+    count = sum(len(piece) for piece in pieces)
+    for piece in pieces:
         torch.manual_seed(2)
-        results.append({name: float(part.detach()) for name, part in detector(given).items()})
-    assert results[0] == pytest.approx(results[1], rel=rel) and sum(results[0].values()) > 0.01
+        parts = detector(piece)
+        (sum(parts.values()) * len(piece) / count).backward()
+        for name, part in parts.items():
+            sums[name] = sums.get(name, 0.0) + float(part.detach()) * len(piece) / count
+    return sums, torch.cat([p.grad.flatten() for p in detector.parameters() if p.grad is not None])
 
 
 def assert_any_number_of_boxes(detector: Detector, batch: Batch, many: int = 1000) -> None:

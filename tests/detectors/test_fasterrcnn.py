@@ -57,7 +57,7 @@ def test_only_class_tensors_depend_on_the_classes():
 
 def test_losses_are_means_over_frames_and_stand_anything():
     detector, batch = fresh("fasterrcnn", MOBILE), frames(1, 5)
-    families.assert_mean_over_frames(detector, families.without_boxes(batch, 1), rel=1e-2, prepare=_sample_all)
+    families.assert_mean_over_frames(detector, prepare=_sample_all)
     _sample_few(detector)
     families.assert_any_number_of_boxes(detector, batch)
     families.assert_any_shape(detector, (1, 2))

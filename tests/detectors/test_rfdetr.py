@@ -12,7 +12,7 @@ import pytest
 import torch
 import torchvision
 
-from stages.detectors import Batch, Detector
+from stages.detectors import Detector
 from stages.detectors.rfdetr import RfDetr
 from tests.detectors import families
 from tests.detectors.families import frames, fresh
@@ -76,17 +76,7 @@ def test_frames_with_fewer_patches_than_queries_are_padded(learnt: tuple[Detecto
 
 
 def test_the_loss_is_a_mean_over_frames():
-    detector = fresh("rfdetr", "tiny")
-    families.assert_mean_over_frames(detector, frames(1, 5))
-    batch = frames(1, 5, 9, 13)
-    batch = Batch(batch.images, *(values[[0, 1, 2, 6, 7]] for values in (batch.boxes, batch.classes, batch.frame)))
-    # Two boxes, one, none, two: RF-DETR would divide each piece by the boxes it holds.
-    whole, first, rest = ({n: float(p.detach()) for n, p in detector(b).items()} for b in _cut(batch))
-    assert whole == pytest.approx({name: first[name] / 4 + rest[name] * 3 / 4 for name in whole}, rel=1e-4)
-
-
-def _cut(batch: Batch) -> tuple[Batch, ...]:
-    return batch, batch.piece(0, 1), batch.piece(1, 4)
+    families.assert_mean_over_frames(fresh("rfdetr", "tiny"))
 
 
 def test_of_one_frame_it_is_the_packages_own_loss():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -37,7 +38,11 @@ def _batch(*frames: int) -> Batch:
     return Batch(images, boxes, torch.tensor([0, 1] * len(frames)), places)
 
 
-def _learn(detector: Detector, batch: Batch, steps: int = 40) -> torch.Tensor:
+def _parts(detector: Detector, batch: Batch) -> dict[str, float]:
+    return {name: float(part.detach()) for name, part in detector(batch).items()}
+
+
+def _learn(detector: Detector, batch: Batch, steps: int) -> torch.Tensor:
     """Train on one batch again and again; returns the loss at every step."""
     detector.train().begin_training(epochs=1)
     optimizer = torch.optim.AdamW(detector.parameters(), lr=2e-3)
@@ -57,8 +62,8 @@ def test_every_version_builds_learns_and_predicts(model: str):
     assert list(parts) == ["loss_box", "loss_cls", "loss_dfl"] and all(part.ndim == 0 for part in parts.values())
     # Fresh networks are sure of nothing and pay for no box (Ultralytics weighs boxes by their scores): the loss
     # climbs for a few steps, then falls.
-    losses = _learn(detector, batch)
-    assert losses.isfinite().all() and losses[-4:].mean() < 0.6 * losses.max()
+    losses = families.learn(detector, batch, steps=40, lr=2e-3, decay=True)
+    assert losses[-4:].mean() < 0.4 * losses.max()
     found = detector.eval().predict(batch.images, 0.0, 0.7, 9)
     assert [tuple(rows.shape) for rows in found] == [(9, 6)] * 2
     for rows in found:
@@ -85,14 +90,27 @@ def test_a_resized_class_head_keeps_its_inner_widths():
     assert ours.keys() == theirs.keys() and different == set(small.class_tensors())
 
 
-def test_the_loss_is_a_mean_over_frames():
-    detector = _build("yolo11-pico")
-    _learn(detector, _batch(1, 5), steps=25)
-    # Twice the same frames have the same BatchNorm statistics as once.
-    one, twice = (
-        {name: float(part.detach()) for name, part in detector(_batch(*f)).items()} for f in [(1, 5), (1, 5, 1, 5)]
-    )
-    assert one == pytest.approx(twice, rel=1e-3) and min(one.values()) > 0.01
+@pytest.mark.parametrize("model", MODELS)
+def test_the_loss_is_a_mean_over_frames(model: str):
+    detector = _build(model)
+    families.assert_mean_over_frames(detector)  # fresh: what divides a frame's loss is at its floor
+    _learn(detector, families.unequal_frames(), steps=25)
+    families.assert_mean_over_frames(detector)
+
+
+@pytest.mark.parametrize("model", ["yolo11-pico", "yolo26-pico"])
+def test_it_is_the_mean_of_ultralytics_own_loss_of_each_frame(model: str):
+    detector, batch = _build(model), families.unequal_frames()
+    _learn(detector, batch, steps=100)
+    families.freeze_batchnorm(detector)
+    ours = _parts(detector, batch)
+    # In the same place of the schedule of end-to-end models.
+    detector.criterion = detector.network.init_criterion()
+    alone = [_parts(detector, batch.piece(place, place + 1)) for place in range(4)]
+    assert ours == pytest.approx({name: fmean(parts[name] for parts in alone) for name in ours}, rel=1e-4)
+    assert alone[2]["loss_box"] == 0 < ours["loss_box"]  # no boxes in the third
+    # Ultralytics' of the whole is another: the fullest frame counts most.
+    assert all(part != pytest.approx(ours[name], rel=0.05) for name, part in _parts(detector, batch).items())
 
 
 def test_the_loss_of_end_to_end_models_shifts_from_epoch_to_epoch():
@@ -142,10 +160,10 @@ def test_any_shape_any_number_of_boxes_and_half_precision():
 
 def test_it_learns_a_few_frames_by_heart(tmp_path: Path):
     detector, batch = _build("yolov8-pico"), frames(1, 5, scale=2)
-    losses = families.learn(detector, batch, steps=150, lr=5e-3, until=0.06)
+    losses = families.learn(detector, batch, steps=150, lr=5e-3, until=0.1)
     families.settle_batchnorm(detector, batch)
     # What is left is for the most part the distribution loss, whose targets lie between two bins.
-    assert losses[0] > 10 and losses[-5:].mean() < 0.08 * losses[0]
+    assert losses[0] > 10 and losses[-5:].mean() <= 0.1 * losses[0]
     families.assert_right(detector, batch, iou=0.7)
     families.assert_obeys_thresholds(detector, batch.images, min_score=0.3)
     families.assert_saved_whole(detector, batch, tmp_path)
