@@ -26,11 +26,13 @@ def write(
     detector: Detector, card: Card, exportable: Exportable, images: torch.Tensor, description: dict, path: Path
 ) -> None:
     """Write the network as Ultralytics' trainer leaves one; raises `InputError` for another family's."""
+    from stages.detectors.ultralytics_networks import as_made
+
     family = card.architecture.family
     if family not in OPENED_BY:
         known = " and ".join(OPENED_BY)
         raise InputError("--to ultralytics", f"the family `{family}` is not Ultralytics'", f"{known} are; take onnx")
-    network = copy.deepcopy(detector.network).to(memory_format=torch.contiguous_format).eval()
+    network = as_made(copy.deepcopy(detector.network)).to(memory_format=torch.contiguous_format).eval()
     network.names = dict(enumerate(card.architecture.classes))
     network.task, network.criterion = "detect", None
     settings = {"task": "detect", "imgsz": card.image_size, "model": card.architecture.model, "data": None}

@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from stages.detectors.base import Batch
+from stages.detectors.batchnorm import for_single_values
 from stages.detectors.ultralytics_quietly import tasks
 from stages.errors import InputError
 
@@ -26,10 +27,20 @@ def build_network(kind: type[nn.Module], model: str, classes: int, heads: tuple[
     if (_last_layer(description) or heads[0]) not in heads:
         raise InputError(_WHERE, f"`{model}` is no detector of this family", f"name {known}")
     try:
-        return kind(description, nc=classes, verbose=False)
+        network = kind(description, nc=classes, verbose=False)
     except (AssertionError, TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError) as error:
         what = f"`{model}` cannot be built ({' '.join(str(error).split())[:100]})"
         raise InputError(_WHERE, what, "name another model, or mend its YAML file") from None
+    for_single_values(network)
+    return network
+
+
+def as_made(network: nn.Module) -> nn.Module:
+    """The network with Ultralytics' and PyTorch's own classes in the place of ours, which programs without us lack."""
+    for module in network.modules():
+        while type(module).__module__.startswith("stages."):
+            module.__class__ = type(module).__base__
+    return network
 
 
 def _describe(model: str, known: str) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import torch
 from stages.deployment import export_model
 from stages.deployment.checking import Difference
 from stages.deployment.real_frames import RealFrame, with_empty
+from stages.deployment.ultralytics_file import write
 from stages.detectors import Detector
 from stages.detectors.card import Card
 from stages.errors import InputError
@@ -61,6 +63,18 @@ def test_ultralytics_opens_an_rtdetr(tmp_path: Path):
     difference, description = _export(detector, "ultralytics", tmp_path / "a.pt", 2)
     assert sum(difference.detections) >= 20 and difference.box < 0.01 and difference.score < 1e-4
     assert (description["classes"], description["image_size"]) == (["person", "car"], 128)
+
+
+@pytest.mark.parametrize("family", ["yolo", "rtdetr"])
+def test_a_file_for_ultralytics_names_no_class_of_ours(tmp_path: Path, family: str):
+    (tmp_path / "tiny.yaml").write_text(RTDETR)
+    detector = fresh(family, {"yolo": "yolov8-pico", "rtdetr": str(tmp_path / "tiny.yaml")}[family])
+    kinds = {type(module) for module in detector.network.modules()}
+    write(detector, Card(detector.architecture, 64), detector.exportable(0, 1, 0), frames(1).images, {}, tmp_path / "a")
+    with zipfile.ZipFile(tmp_path / "a") as file:
+        pickled = next(file.read(name) for name in file.namelist() if name.endswith("data.pkl"))
+    assert b"BatchNorm2d" in pickled and b"stages" not in pickled
+    assert {type(module) for module in detector.network.modules()} == kinds  # the network itself is left as it is
 
 
 @pytest.fixture(scope="module")

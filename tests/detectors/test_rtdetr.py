@@ -7,6 +7,7 @@ import torch
 
 from stages.detectors import Batch, Detector
 from stages.detectors.rtdetr import RtDetr
+from stages.detectors.ultralytics_networks import as_made
 from tests.detectors import families
 from tests.detectors.families import frames, fresh
 from tests.small_networks import RTDETR
@@ -128,7 +129,7 @@ def test_what_is_published():
 def test_ultralytics_files_are_read(tiny: str, tmp_path: Path):
     made = fresh("rtdetr", tiny, ("person", "bus", "car"))
     made.network.half()
-    torch.save({"model": made.network, "ema": None, "train_args": {"imgsz": 96}}, tmp_path / "tiny.pt")
+    torch.save({"model": as_made(made.network), "ema": None, "train_args": {"imgsz": 96}}, tmp_path / "tiny.pt")
     tensors, card = RtDetr.read(tmp_path / "tiny.pt", tiny)
     assert card.architecture.family == "rtdetr" and card.architecture.model == tiny and card.image_size == 96
     assert card.architecture.classes == ("person", "bus", "car")

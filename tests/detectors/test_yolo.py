@@ -154,6 +154,7 @@ def test_blocks_can_be_computed_twice(model: str):
 def test_any_shape_any_number_of_boxes_and_half_precision():
     detector = _build("yolo11-pico")
     families.assert_any_shape(detector, (2, 3))
+    families.assert_any_shape(detector, (1, 1))  # a single value per channel, in training too
     families.assert_any_number_of_boxes(detector, _batch(1, 5))
     families.assert_works_in_half_precision(detector, _batch(1, 5))
 
