@@ -15,6 +15,7 @@ from stages.detectors.base import Architecture, Batch, ClassRows, Detector, Expo
 from stages.detectors.card import Card
 from stages.detectors.suppression import suppressed
 from stages.detectors.ultralytics_networks import (
+    as_made,
     backbone_outputs,
     build_network,
     layers_before_head,
@@ -32,15 +33,14 @@ _PARTS = {"loss_giou": "loss_giou", "loss_class": "loss_cls", "loss_bbox": "loss
 class RtDetr(Detector):
     """An Ultralytics `RTDETRDetectionModel`: a convolutional encoder, and a decoder that predicts a set of boxes.
 
-    RT-DETR is of Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection" (arXiv 2304.08069). Its decoder
-    computes in float32 whatever the precision of the rest: in bfloat16 a box edge could be 2 pixels off in 640.
+    RT-DETR is of Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection" (arXiv 2304.08069).
     """
 
     def __init__(self, architecture: Architecture):
         super().__init__(architecture)
         classes = len(architecture.classes)
         model = architecture.model
-        self.network = build_network(tasks.RTDETRDetectionModel, model, classes, ("RTDETRDecoder",), _KNOWN)
+        self.network = build_network(_Network, model, classes, ("RTDETRDecoder",), _KNOWN)
         self.network.names = dict(enumerate(architecture.classes))
         head = self.network.model[-1]
         for layer in (head.enc_score_head, *head.dec_score_head):
@@ -97,23 +97,12 @@ class RtDetr(Detector):
         return backbone_outputs(self.network)
 
     def _run(self, images: torch.Tensor, targets: dict | None = None) -> tuple:
-        """The head's output; every layer takes the output of the layers that the YAML file says (-1: the last)."""
-        *layers, head = self.network.model
-        last, kept = images.float() / 255, []
-        for layer in layers:
-            if isinstance(layer.f, int):
-                last = layer(last if layer.f == -1 else kept[layer.f])
-            else:
-                last = layer([last if source == -1 else kept[source] for source in layer.f])
-            kept.append(last if layer.i in self.network.save else None)
-        features = [(last if source == -1 else kept[source]).float() for source in head.f]
-        head.shapes = []  # it would keep its anchors, and with them the precision and the device of another call
-        with torch.autocast(images.device.type, enabled=False):
-            return head(features, targets)
+        return self.network(images.float() / 255, targets)
 
     def exportable(self, min_score: float, nms_iou: float, max_objects: int) -> Exportable:
         """The decoder's queries, at any batch and any size that is a multiple of the stride."""
-        network = copy.deepcopy(self.network).to(memory_format=torch.contiguous_format).eval().fuse(verbose=False)
+        network = as_made(copy.deepcopy(self.network)).to(memory_format=torch.contiguous_format)
+        network = network.eval().fuse(verbose=False)
         network.model[-1].dynamic = True  # anchors are made from the input's size
         return Exportable(_Queries(network), "queries", ("batch", "height", "width"))
 
@@ -141,6 +130,36 @@ class RtDetr(Detector):
     def read(cls, path: Path, model: str) -> tuple[dict[str, torch.Tensor], Card]:
         """An Ultralytics checkpoint."""
         return read_ultralytics(path, "rtdetr", model)
+
+
+class _Network(tasks.RTDETRDetectionModel):
+    """Ultralytics' network, with a decoder that computes in float32 whatever the precision of the rest.
+
+    In bfloat16 a box edge could be 2 pixels off in 640.
+    """
+
+    def forward(self, images: torch.Tensor, targets: dict | None = None) -> tuple:
+        """The head's output of ``images`` (B, 3, H, W), 0 to 1.
+
+        Every layer takes the output of the layers that the YAML file says (-1: the last).
+        """
+        *layers, head = self.model
+        last, kept = images, []
+        for layer in layers:
+            if isinstance(layer.f, int):
+                last = layer(last if layer.f == -1 else kept[layer.f])
+            else:
+                last = layer([last if source == -1 else kept[source] for source in layer.f])
+            kept.append(last if layer.i in self.save else None)
+        return self._decode([last if source == -1 else kept[source] for source in head.f], targets)
+
+    # Denoising has another shape in every batch: it would be compiled again and again.
+    @torch.compiler.disable
+    def _decode(self, features: list[torch.Tensor], targets: dict | None) -> tuple:
+        head = self.model[-1]
+        head.shapes = []  # it would keep its anchors, and with them the precision and the device of another call
+        with torch.autocast(features[0].device.type, enabled=False):
+            return head([levels.float() for levels in features], targets)
 
 
 class _Queries(nn.Module):
