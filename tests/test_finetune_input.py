@@ -67,7 +67,7 @@ def test_fp16_without_a_gpu_is_one_line(project: Path):
 
 
 def test_what_is_missing_or_changed_is_one_line(project: Path):
-    _fails("stage3", r"^stage3: no such stage: params\.yaml has stage1, stage2$")
+    _fails("stage3", r"^stage3: no such stage: params\.yaml has stage1, stage2: did you mean `stage2`\?$")
     _fails("stage1", r"^data/mixtures/stage1/manifest\.json: no mixture .*: dvc repro mixture@stage1$")
     mixture.main("stage1")
     _fails("stage2", r"^models/stage1/card\.json: no such checkpoint: run `dvc repro` or `dvc pull`$")

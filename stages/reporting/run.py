@@ -17,6 +17,8 @@ from stages.clock import read_times
 from stages.drawing.tables import Table, read_table
 from stages.params import Params
 
+_LATER = ("report", "gate")  # what is on record of them is of the run before
+
 
 @dataclass(frozen=True)
 class Run:
@@ -94,11 +96,12 @@ class Run:
         """Stages that have run, by dvc.lock, but are not in `times`: on another machine, or taken from DVC's cache."""
         path = self.root / "dvc.lock"
         stages = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.is_file() else {}
-        own = ("report", "gate")  # which end after the page is made
-        return [name for name in stages if self._is_named(name) and name not in self.times and name not in own]
+        return [name for name in stages if self._is_named(name) and name not in self.times]
 
     def _is_named(self, stage: str) -> bool:
-        """Whether a stage of the pipeline is one that params.yaml has."""
+        """Whether a stage of the pipeline is one that params.yaml has, and that ends before the page is made."""
+        if stage in _LATER:
+            return False
         checkpoints, trackers = self.params.evaluation.checkpoints, self.params.trackers
         runs = (f"{checkpoint}-{tracker}" for checkpoint in checkpoints for tracker in trackers)
         return stage.partition("@")[2] in {"", *self.params.curriculum, *self.params.sources, *checkpoints, *runs}

@@ -23,7 +23,7 @@ def project(tmp_path, monkeypatch) -> Path:
 
 def test_a_stage_that_was_killed_took_what_all_its_processes_took():
     params = lay_out()
-    for stage, seconds in (("finetune@stage1", 9.5), ("finetune@stage2", 140.0), ("plot", 3.0)):
+    for stage, seconds in (("finetune@stage1", 9.5), ("finetune@stage2", 140.0), ("plot", 3.0), ("report", 4.0)):
         write_json(TIMES / f"{stage}.json", {"seconds": seconds, "peak_memory_mb": 1, "ended": "2026-01-02T03:04:05"})
     took = {name: of["seconds"] for name, of in Run(Path(), params, "").times.items()}
     assert took == {"finetune@stage1": 130.0, "finetune@stage2": 140.0, "plot": 3.0}
