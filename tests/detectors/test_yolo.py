@@ -161,10 +161,10 @@ def test_any_shape_any_number_of_boxes_and_half_precision():
 
 def test_it_learns_a_few_frames_by_heart(tmp_path: Path):
     detector, batch = _build("yolov8-pico"), frames(1, 5, scale=2)
-    losses = families.learn(detector, batch, steps=150, lr=5e-3, until=0.1)
+    losses = families.learn(detector, batch, steps=150, lr=5e-3, until=0.06, decay=True)
     families.settle_batchnorm(detector, batch)
     # What is left is for the most part the distribution loss, whose targets lie between two bins.
-    assert losses[0] > 10 and losses[-5:].mean() <= 0.1 * losses[0]
+    assert losses[0] > 10 and losses[-5:].mean() < 0.08 * losses[0]
     families.assert_right(detector, batch, iou=0.7)
     families.assert_obeys_thresholds(detector, batch.images, min_score=0.3)
     families.assert_saved_whole(detector, batch, tmp_path)

@@ -100,10 +100,10 @@ def test_training_mode_and_frozen_weights_change_nothing():
 
 @pytest.mark.parametrize(
     ("family", "model", "scale", "steps", "lr"),
-    [("simple", "simple-tiny", 1, 60, 4e-3), ("yolo", "yolov8-pico", 2, 60, 3e-3)],
+    [("simple", "simple-tiny", 1, 60, 4e-3), ("yolo", "yolov8-pico", 2, 160, 3e-3)],
 )
 def test_heat_lies_in_the_box_that_was_learned(family: str, model: str, scale: int, steps: int, lr: float):
-    """Of each class the heat lies in its own rectangle, twice as densely as in the frame, and not in the other's."""
+    """Of each class the heat of its own rectangle lies in it, three times as densely as in the frame."""
     detector, batch = fresh(family, model), frames(1, 5, scale=scale)
     families.learn(detector, batch, steps=steps, lr=lr, until=0.05, decay=True)
     families.settle_batchnorm(detector, batch)
@@ -114,8 +114,8 @@ def test_heat_lies_in_the_box_that_was_learned(family: str, model: str, scale: i
         place = sight.best_near(box)
         heat, even = sight.heat(place).map, np.ones(frame.shape[:2])
         assert sight.scores[place] > 0.5 and iou_with(box, sight.boxes[place][None])[0] > 0.5
-        assert share_inside(heat, box) > 2 * share_inside(even, box)
-        assert share_inside(heat, box) > 4 * share_inside(heat, other)
+        assert share_inside(heat, box) > 3 * share_inside(even, box)
+        assert share_inside(heat, box) > 2 * share_inside(heat, other)
 
 
 def _boxes(batch: Batch, label: int) -> np.ndarray:
