@@ -16,7 +16,7 @@ import time
 import torch
 from accelerate import Accelerator
 
-from stages import STARTED_BY
+from stages import STARTER
 from stages.errors import InputError
 from stages.params import Stage
 from stages.params.model import Compute
@@ -125,7 +125,7 @@ def _free_port() -> int:
 
 def _wait(process: subprocess.Popen) -> int:
     while (status := process.poll()) is None:
-        if "DVC_STAGE" in os.environ and os.getppid() != STARTED_BY:
+        if STARTER.has_ended():
             process.terminate()
         time.sleep(_POLL)
     return status

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from stages import STARTED_BY
+from stages import STARTER
 from stages.errors import InputError
 from stages.training.processes import LAUNCHER, Processes
 from stages.training.scratch import Scratch
@@ -30,7 +30,6 @@ class Saves:
     def __init__(self, name: str, scratch: Scratch, processes: Processes, before: Callable[[], None] = lambda: None):
         """``before`` is called before every save."""
         self._name, self._scratch, self._processes, self._before = name, scratch, processes, before
-        self._parent = STARTED_BY if "DVC_STAGE" in os.environ else None
         self._launcher = int(os.environ.get(LAUNCHER, 0))
         self._signal: int | None = None
         self._next = time.monotonic() + _SOONEST
@@ -68,7 +67,7 @@ class Saves:
     def _reason(self) -> str | None:
         if self._signal is not None:
             return f"stopped by {signal.Signals(self._signal).name}"
-        if self._parent is not None and os.getppid() != self._parent:
+        if STARTER.has_ended():
             return "the dvc that started it has ended"
         if self._launcher and not _lives(self._launcher):
             return "the process that launched it has ended"
