@@ -2,8 +2,8 @@
 
 Colours come from the page's theme (`range.category`). A checkpoint has one colour on the whole page, by its place among
 ``checkpoints``, all that the page shows. Lines differ in their dashes too and gains in their shapes; elsewhere what a
-colour says is also in the tooltip, the table beside and the CSV. Scores have the axis 0 to 1 on every page, so that two
-pages compare.
+colour says is also in the tooltip, the table beside and the CSV. Scores have the axis 0 to 1 on every page; what else
+two runs on one page have in common is axes.py's.
 """
 
 from __future__ import annotations
@@ -87,20 +87,20 @@ def over_time(rows: list[Row], events: list[Row], starts: list[Row], label: str,
         },
     }
     ends = [*(row["minutes"] for row in starts[1:]), end]
-    stages = [row | {"share": (until - row["minutes"]) / end} for row, until in zip(starts, ends, strict=True)]
+    stages = [row | {"until": until} for row, until in zip(starts, ends, strict=True)]
     layers = [lines, *_stage_marks(stages, x), *_event_marks(events, x)]
     return _spec(rows, 130, layer=layers)
 
 
 def _stage_marks(starts: list[Row], x: Spec) -> list[Spec]:
-    """A thin line where each stage but the first begins, and the stages' names, cut to their `share` of the width."""
+    """A thin line where each stage but the first begins, and the stages' names, cut off where the next begins."""
     lines = {
         "data": {"values": starts[1:]},
         "mark": {"type": "rule", "strokeWidth": 1, "opacity": 0.5},
         "encoding": {"x": x},
     }
     name = {"type": "text", "align": "left", "baseline": "bottom", "dx": 3, "dy": -2, "fontSize": 11}
-    name["limit"] = {"expr": "max(1, datum.share * width - 6)"}
+    name["limit"] = {"expr": "max(1, scale('x', datum.until) - scale('x', datum.minutes) - 6)"}
     names = {"data": {"values": starts}, "mark": name, "encoding": {"x": x, "y": {"value": 0}}}
     names["encoding"]["text"] = {"field": "stage"}
     return [*([lines] if starts[1:] else []), names]

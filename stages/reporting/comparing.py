@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from stages.errors import InputError
+from stages.reporting.axes import share_axes
 from stages.reporting.blocks import Block, Note, Section, Table
 from stages.reporting.inlining import BUDGET, Inlined
 from stages.reporting.page import Row, beside
@@ -28,6 +29,7 @@ def compared(first: Run, second: Run) -> list[Row]:
     rows = [Section("params", "Params that differ", [_params(first, second)])]
     rows.append(Section("scores", "Scores that differ", [_scores(first, second)]))
     pages = [sections(run, Inlined(BUDGET // 2)) for run in (first, second)]
+    share_axes(*pages)
     return [*beside(rows), *beside(*pages)]
 
 
