@@ -21,8 +21,14 @@ def signals() -> Iterator[None]:
 
 
 @pytest.fixture
-def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> training_keys.Train:
-    """See `training_keys.train`."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """See `runs.project`; tests work in its folder."""
     monkeypatch.chdir(tmp_path)
     runs.project(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def train(project: Path) -> training_keys.Train:
+    """See `training_keys.train`."""
     return training_keys.train

@@ -22,13 +22,6 @@ from tests import runs
 FITS = {"lr": 0.01, "epochs": 2, "memory.batch": 4}
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    runs.project(tmp_path)
-    return tmp_path
-
-
 class Hungry(Yolo):
     """Runs out of memory when ``too_much`` says so of a batch: half-way through the forward or the backward pass."""
 

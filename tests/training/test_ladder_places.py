@@ -23,13 +23,6 @@ GPU = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    runs.project(tmp_path)
-    return tmp_path
-
-
 class Heavy(StubDetector):
     """Has a megabyte of weights, and needs two more for big micro-batches, from number ``grows_at`` of ``seen`` on."""
 

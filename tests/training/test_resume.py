@@ -30,13 +30,6 @@ KNOBS = {
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    runs.project(tmp_path)
-    return tmp_path
-
-
 def _yolo(model: str = "tiny.yaml"):
     torch.manual_seed(1)
     return build(Architecture("yolo", model, ("person", "car"), 2))

@@ -117,13 +117,6 @@ def test_without_the_process_that_launched_them_all_stop(monkeypatch: pytest.Mon
         saves.between_steps(State(), finished=False)
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    runs.project(tmp_path)
-    return tmp_path
-
-
 def _told_at(step: int) -> type[Trainer]:
     class Told(Trainer):
         def _step(self, *arguments: object) -> None:
