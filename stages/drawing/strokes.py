@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 
 import cv2
 import numpy as np
+from PIL.ImageFont import FreeTypeFont
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+from stages.lettering import font
+
+_LETTERS = 28  # pixels from line to line, at scale 1
 _DASH, _GAP = 6, 4  # pixels, on a frame of ordinary size
 _HATCH = 9  # pixels between lines, the same
 _DARKER = 0.35  # of a frame's light under a plate
@@ -75,20 +79,32 @@ def draw_hatched(image: np.ndarray, box: Corners, colour: Colour, unit: float) -
     cv2.polylines(image[y1:y2, x1:x2], list(lines.reshape(-1, 2, 2).astype(np.int32)), False, colour, 1, cv2.LINE_AA)
 
 
+@lru_cache(4096)
 def text_size(text: str, scale: float) -> tuple[int, int, int]:
-    """Width, height and what hangs below the line of ``text``, in pixels."""
-    (width, height), below = cv2.getTextSize(text, FONT, scale, stroke(scale))
-    return width, height, below
+    """Width, height and what hangs below the line of ``text``, in pixels; accents on capitals stand out above."""
+    face = _face(scale)
+    _, top, _, bottom = face.getbbox("Hg", anchor="ls")
+    return ceil(face.getlength(text)), -top, bottom
 
 
-def stroke(scale: float) -> int:
-    """How many pixels wide letters of a size are drawn."""
-    return max(1, round(1.8 * scale))
+def _face(scale: float) -> FreeTypeFont:
+    return font(max(1, round(_LETTERS * scale)))
 
 
 def write(image: np.ndarray, text: str, place: tuple[int, int], scale: float, colour: Colour) -> None:
-    """``text`` from ``place``, the left end of its line."""
-    cv2.putText(image, text, place, FONT, scale, colour, stroke(scale), cv2.LINE_AA)
+    """``text`` from ``place``, the left end of its line; what does not fit is cut off."""
+    shape, (left, top) = _shape(text, scale)
+    x, y = place[0] + left, place[1] + top
+    part = image[max(0, y) : max(0, y + shape.shape[0]), max(0, x) : max(0, x + shape.shape[1])]
+    shape = shape[max(0, -y) :, max(0, -x) :][: part.shape[0], : part.shape[1]]
+    part[:] = part + (np.array(colour, np.float32) - part) * shape
+
+
+@lru_cache(4096)
+def _shape(text: str, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """How far (height, width, 1) pixels are inside letters, from 0 to 1, and where they begin from ``text``'s line."""
+    mask, place = _face(scale).getmask2(text, mode="L", anchor="ls")
+    return np.array(mask, np.float32).reshape(mask.size[1], mask.size[0], 1) / 255, place
 
 
 def draw_label(image: np.ndarray, text: str, box: Corners, colour: Colour, scale: float, taken: list[Corners]) -> None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from stages.explaining.account import DETECTED, Account
 from stages.explaining.explainer import Scene
 from stages.explaining.mistakes import MISS, Mistake
-from stages.exploring.lettering import FAINT, INK, fitted, font
+from stages.lettering import FAINT, INK, fitted, font
 
 WIDTH = 640  # pixels, of the picture
 _AROUND, _LEAST = 6, 160  # the part of a frame that is shown: so many times the box's longer side; pixels, at least

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
-from stages.exploring.lettering import class_colour, lighter
+from stages.exploring.colours import class_colour, lighter
 from stages.exploring.statistics import ASPECT, PER_FRAME, ROLES, SIZE, VISIBILITY, Histogram, counts_by_part
 from stages.exploring.views import View
 from stages.style import LINES, quiet_grid, settings

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from stages.exploring import statistics as stats
-from stages.exploring.lettering import FAINT, INK, fitted, font
 from stages.exploring.panels import WIDTH, draw_positions, draw_statistics
 from stages.exploring.tiles import FRAMES_COLUMNS, choose_tiles, draw_frames
 from stages.exploring.views import View
 from stages.files import write_table
+from stages.lettering import FAINT, INK, fitted, font
 from stages.sequences.index import SOURCES
 
 _HEAD, _MARGIN = 84, 10  # pixels

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stages.exploring.lettering import FAINT, INK, class_colour, fitted, font
+from stages.exploring.colours import class_colour
 from stages.exploring.statistics import ROLES, Row
 from stages.exploring.views import View
+from stages.lettering import FAINT, INK, fitted, font
 from stages.sequences.annotations import DISTRACTOR, FRAME, HEIGHT, LEFT, REGION, corners
 from stages.sequences.index import SOURCES, open_sequence
 

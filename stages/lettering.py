@@ -1,4 +1,4 @@
-"""Text on pictures, in the typeface of the figures (DejaVu Sans, which comes with Matplotlib), and classes' colours."""
+"""Text on pictures and frames, in the typeface of the figures: DejaVu Sans, which comes with Matplotlib."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.colors import to_rgb
 from PIL import ImageDraw, ImageFont
-
-from stages.style import COLOURS
 
 INK, FAINT = (0, 0, 0), (90, 90, 90)
 
@@ -29,13 +26,3 @@ def fitted(draw: ImageDraw.ImageDraw, text: str, width: int, face: ImageFont.Fre
         kept -= 1
         shown = f"{text[: (kept + 1) // 2]}…{text[-(kept // 2) :]}"
     return shown
-
-
-def class_colour(number: int) -> tuple[float, float, float]:
-    """The lasting colour of a class, red, green and blue from 0 to 1; lighter for every seven classes before it."""
-    return lighter(to_rgb(COLOURS[number % len(COLOURS)]), 0.4 * min(2, number // len(COLOURS)))
-
-
-def lighter(tint: tuple[float, float, float], share: float) -> tuple[float, float, float]:
-    """``tint`` with so much white in it."""
-    return tuple(value + (1 - value) * share for value in tint)
