@@ -7,6 +7,7 @@ from math import ceil
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont
 
 from stages.lettering import font
@@ -79,11 +80,12 @@ def draw_hatched(image: np.ndarray, box: Corners, colour: Colour, unit: float) -
     cv2.polylines(image[y1:y2, x1:x2], list(lines.reshape(-1, 2, 2).astype(np.int32)), False, colour, 1, cv2.LINE_AA)
 
 
-@lru_cache(4096)
 def text_size(text: str, scale: float) -> tuple[int, int, int]:
-    """Width, height and what hangs below the line of ``text``, in pixels; accents on capitals stand out above."""
+    """Width, height and what hangs below the line of ``text``, in pixels; higher than others where accents need it."""
     face = _face(scale)
-    _, top, _, bottom = face.getbbox("Hg", anchor="ls")
+    _, top, _, bottom = face.getbbox("Hg|", anchor="ls")
+    if not text.isascii():
+        top = min(top, face.getbbox(text, anchor="ls")[1])
     return ceil(face.getlength(text)), -top, bottom
 
 
@@ -93,31 +95,51 @@ def _face(scale: float) -> FreeTypeFont:
 
 def write(image: np.ndarray, text: str, place: tuple[int, int], scale: float, colour: Colour) -> None:
     """``text`` from ``place``, the left end of its line; what does not fit is cut off."""
-    shape, (left, top) = _shape(text, scale)
-    x, y = place[0] + left, place[1] + top
-    part = image[max(0, y) : max(0, y + shape.shape[0]), max(0, x) : max(0, x + shape.shape[1])]
-    shape = shape[max(0, -y) :, max(0, -x) :][: part.shape[0], : part.shape[1]]
-    part[:] = part + (np.array(colour, np.float32) - part) * shape
-
-
-@lru_cache(4096)
-def _shape(text: str, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """How far (height, width, 1) pixels are inside letters, from 0 to 1, and where they begin from ``text``'s line."""
-    mask, place = _face(scale).getmask2(text, mode="L", anchor="ls")
-    return np.array(mask, np.float32).reshape(mask.size[1], mask.size[0], 1) / 255, place
+    picture = Image.fromarray(image)
+    ImageDraw.Draw(picture).text(place, text, colour, _face(scale), anchor="ls")
+    image[:] = picture
 
 
 def draw_label(image: np.ndarray, text: str, box: Corners, colour: Colour, scale: float, taken: list[Corners]) -> None:
     """``text`` on a filled ground above the box, or below it if that is ``taken``, to which the ground is added."""
-    width, height, below = text_size(text, scale)
-    width, height = width + 3, height + below + 1
-    left = min(max(box[0], 0), max(0, image.shape[1] - width - 1))
+    label = _on_ground(text, colour, scale, (1, 2, 1, 2))
+    height, width = label.shape[:2]
+    left = min(max(box[0], 0), max(0, image.shape[1] - width))
     tops = [min(max(top, 0), max(0, image.shape[0] - height)) for top in (box[1] - height, box[3])]
     grounds = [(left, top, left + width, top + height) for top in tops]
     ground = next((each for each in grounds if not any(_overlap(each, other) for other in taken)), grounds[0])
-    cv2.rectangle(image, ground[:2], ground[2:], colour, cv2.FILLED)
-    write(image, text, (left + 2, ground[3] - below), scale, ink_on(colour))
+    part = image[ground[1] : ground[3], left : ground[2]]
+    part[:] = label[: part.shape[0], : part.shape[1]]
     taken.append(ground)
+
+
+def _on_ground(text: str, ground: Colour, scale: float, margins: tuple[int, int, int, int]) -> np.ndarray:
+    """(H, W, 3), ``text`` with ``margins`` above, right, below and left of it.
+
+    From words: names, ids and numbers come again, the same of them together seldom.
+    """
+    above, right, below, left = margins
+    words = [_word(f"{word} ", ground, scale) for word in text.split(" ")]
+    bottom, width = above + max(map(len, words)), sum(word.shape[1] for word in words)
+    image = np.full((bottom + below, left + width - _space(scale) + right, 3), ground, np.uint8)
+    for word in words:
+        part = image[bottom - len(word) : bottom, left : left + word.shape[1]]
+        part[:] = word[:, : part.shape[1]]
+        left += word.shape[1]
+    return image
+
+
+@lru_cache(4096)
+def _word(text: str, ground: Colour, scale: float) -> np.ndarray:
+    width, height, below = text_size(text, scale)
+    image = np.full((height + below, width, 3), ground, np.uint8)
+    write(image, text, (0, height), scale, ink_on(ground))
+    return image
+
+
+@lru_cache
+def _space(scale: float) -> int:
+    return text_size(" ", scale)[0]
 
 
 def ink_on(colour: Colour) -> Colour:
@@ -134,10 +156,8 @@ def _overlap(a: Corners, b: Corners) -> bool:
 @lru_cache(64)
 def plate(text: str, unit: float) -> np.ndarray:
     """White ``text`` on black, to be shown by `lay`; larger by ``unit``."""
-    scale = 0.45 * unit
-    width, height, below = text_size(text, scale)
-    image = np.zeros((height + below + round(8 * unit), width + round(12 * unit), 3), np.uint8)
-    write(image, text, (round(6 * unit), len(image) - below - round(3 * unit)), scale, (255, 255, 255))
+    side = round(6 * unit)
+    image = _on_ground(text, (0, 0, 0), 0.45 * unit, (round(5 * unit), side, round(3 * unit), side))
     image.flags.writeable = False
     return image
 

@@ -56,11 +56,33 @@ def test_labels_keep_off_one_another():
     above, under = taken
     assert above[3] == 25 and under[1] == 40  # over the box, then below it
     for left, top, right, bottom in taken:
-        ground = image[top : bottom + 1, left : right + 1]
-        assert (ground[0, 0] == RED).all() and (ground == ink_on(RED)).all(axis=2).any()
-    draw_label(image, "car 3", (195, 2, 240, 9), RED, SCALE, taken)
-    left, top, right, _ = taken[2]
-    assert top == 0 and right == 199  # moved into the frame
+        ground = image[top:bottom, left:right]
+        assert (ground[0] == RED).all() and (ground == ink_on(RED)).all(axis=2).any()
+    assert (np.delete(image, np.r_[above[1] : above[3], under[1] : under[3]], axis=0) == GREY).all()
+
+
+@pytest.mark.parametrize(("box", "corner"), [((195, 2, 240, 9), (200, 0)), ((-9, 58, 4, 70), (0, 60))])
+def test_a_label_is_moved_into_the_frame(box: tuple[int, ...], corner: tuple[int, int]):
+    image, taken = _frame(), []
+    draw_label(image, "car 3", box, RED, SCALE, taken)
+    [(left, top, right, bottom)] = taken
+    assert corner[0] in (left, right) and (top == 0 or bottom <= 60)
+    assert (image != GREY).any()
+
+
+def test_a_label_wider_than_the_frame_is_cut_off():
+    image = _frame(width=30, height=9)
+    draw_label(image, "a pedestrian 1234", (5, 3, 9, 8), RED, SCALE, [])
+    assert (image[0] == RED).all()
+
+
+@pytest.mark.parametrize("text", ["Élan", "Ångström", "Ẩ"])
+def test_accents_on_capitals_stay_on_the_ground(text: str):
+    image, taken = _frame(), []
+    draw_label(image, text, (20, 40, 60, 50), RED, SCALE, taken)
+    [(left, top, right, bottom)] = taken
+    assert (image[top, left:right] == RED).all() and bottom == 40
+    assert text_size(text, SCALE)[1] > text_size("Hg", SCALE)[1]
 
 
 def test_a_plate_holds_its_text_whole():
