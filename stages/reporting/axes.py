@@ -33,7 +33,7 @@ def _share(specs: list[Spec], channel: str) -> None:
 
 
 def _axes(spec: Spec, channel: str) -> Iterator[tuple[Spec, list[Row]]]:
-    """Each encoding that puts numbers on the axis and may reach anywhere, with the rows that it is of."""
+    """Each encoding that puts numbers on the axis, with the rows that it is of; scores, whose scale is clamped, not."""
     for part in (spec, *spec.get("layer", ())):
         axis = part.get("encoding", {}).get(channel, {})
         if axis.get("type") == "quantitative" and not axis.get("scale", {}).get("clamp"):

@@ -143,7 +143,9 @@ def test_benchmarks_can_start(words: str):
     name, *arguments = words.split()
     text = (ROOT / f"{name.replace('.', '/')}.py").read_text()
     assert re.search(r'^if __name__ == "__main__":\n    (run_stage\(main\)|main\(\))$', text, re.MULTILINE)
-    inspect.signature(import_module(name).main).bind(*arguments)  # benchmarks.NAME imports, and takes the words
+    main = import_module(name).main  # benchmarks.NAME imports, and takes the words
+    values, options = errors._arguments(main, arguments)
+    inspect.signature(main).bind(*values, **options)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_scores_and_charts_of_other_places_are_left_alone():
     assert (_domains(alone, "x")[0], _domains(other, "x")[0]) == ([0, 2.0], [0, 5.0])
 
 
-def test_a_chart_without_numbers_has_an_axis_of_its_own_length():
+def test_a_chart_without_numbers_has_the_axis_of_the_other():
     empty, full = _over_time(1.0), _over_time(1.0, 4.0)
     share_axes(_page(empty), _page(full))
     assert _domains(empty, "y") == [[0.0, 4.0]]
